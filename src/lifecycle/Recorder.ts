@@ -1,0 +1,248 @@
+/**
+ * Where every room reports what happened, and where nobody pays when nobody listens.
+ *
+ * A recorder is an ordinary synchronous function held in a `Context.Reference`, or `undefined` (the default). Rooms neither
+ * count nor log by themselves: they build a {@link Report} only when a recorder is present, inside the `withFiber` that
+ * their hot path needs anyway. `observability/` turns reports into metrics, spans and log lines; a test collects them in an
+ * array.
+ *
+ * **Gotchas**
+ *
+ * - A recorder runs on the request's own fiber: it must be quick and must not throw.
+ * - Reports hold safe fields only: method, route template, path without its query, status, duration, request id and user
+ *   id. No header, body, query string or event payload can reach one.
+ * - All times are nanoseconds of the `Clock`.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Recorder } from "effect-lifecycle/lifecycle"
+ * import assert from "node:assert/strict"
+ *
+ * const seen: Array<string> = []
+ * const program = Recorder.report(() => ({ _tag: "HeaderIgnored", header: "x-request-timeout", reason: "not a number" }))
+ *
+ * await Effect.runPromise(program.pipe(Recorder.recordTo((report) => seen.push(report._tag))))
+ * assert.deepEqual(seen, ["HeaderIgnored"])
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { type Cause, Context, Effect, type Fiber } from "effect"
+import { dual } from "effect/Function"
+import type { StageName } from "./Stage.ts"
+
+/**
+ * One measured part of a request: how long a stage took, on its own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StageTimed {
+  readonly _tag: "StageTimed"
+  readonly stage: StageName
+  /** The module or party that did the work, such as `server/Authentication`. */
+  readonly name: string
+  readonly startNanos: bigint
+  readonly endNanos: bigint
+}
+
+/**
+ * A request has reached the server's outermost stage.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerRequestStarted {
+  readonly _tag: "ServerRequestStarted"
+  readonly service: string
+  readonly method: string
+}
+
+/**
+ * A response has left the server, or its client has.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServerRequestEnded {
+  readonly _tag: "ServerRequestEnded"
+  readonly service: string
+  readonly method: string
+  /** The route's template, or `undefined` where no route matched. Never the raw path. */
+  readonly route: string | undefined
+  /** The path without its query. For log lines only, never a metric label. */
+  readonly path: string
+  readonly status: number
+  readonly outcome: "ok" | "failed" | "aborted"
+  /** The stage that answered, where it was not the handler. */
+  readonly stage: StageName | undefined
+  readonly requestId: string
+  readonly userId: string | undefined
+  readonly startNanos: bigint
+  readonly endNanos: bigint
+}
+
+/**
+ * A request to another service has ended. One logical call gives one report, whatever it took to answer it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientRequestEnded {
+  readonly _tag: "ClientRequestEnded"
+  readonly method: string
+  /** Scheme, host and port; never a path. */
+  readonly endpoint: string
+  /** The path template that the caller named, or `undefined`. */
+  readonly route: string | undefined
+  /** `undefined` where no response came. */
+  readonly status: number | undefined
+  readonly attempts: number
+  readonly startNanos: bigint
+  readonly endNanos: bigint
+}
+
+/**
+ * A command or query has ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CommandEnded {
+  readonly _tag: "CommandEnded"
+  readonly name: string
+  readonly kind: "command" | "query" | "stream"
+  readonly outcome: "success" | "failure" | "defect" | "interrupted"
+  /** The `_tag` of a typed failure. */
+  readonly errorTag: string | undefined
+  readonly startNanos: bigint
+  readonly endNanos: bigint
+}
+
+/**
+ * A hook that runs after the commit has failed; the command's result stands.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HookFailed {
+  readonly _tag: "HookFailed"
+  readonly hook: string
+  readonly command: string
+  readonly attempt: number
+  readonly willRetry: boolean
+}
+
+/**
+ * A header was present but not usable, so it was treated as absent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HeaderIgnored {
+  readonly _tag: "HeaderIgnored"
+  readonly header: string
+  readonly reason: string
+}
+
+/**
+ * A deadline passed before its work was done.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DeadlineMissed {
+  readonly _tag: "DeadlineMissed"
+  readonly budgetMillis: number
+}
+
+/**
+ * A bug: something failed that no type announces. Its cause is for the operator, never for the client.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DefectCaught {
+  readonly _tag: "DefectCaught"
+  readonly stage: StageName
+  readonly requestId: string | undefined
+  readonly cause: Cause.Cause<unknown>
+}
+
+/**
+ * Everything a room can report.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Report =
+  | StageTimed
+  | ServerRequestStarted
+  | ServerRequestEnded
+  | ClientRequestEnded
+  | CommandEnded
+  | HookFailed
+  | HeaderIgnored
+  | DeadlineMissed
+  | DefectCaught
+
+/**
+ * A listener: the report, and the fiber it happened on (for its tracer, clock and logger).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Recorder = (report: Report, fiber: Fiber.Fiber<unknown, unknown>) => void
+
+/**
+ * The recorder of the running fiber; `undefined` when nobody listens.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Current = Context.Reference<Recorder | undefined>("effect-lifecycle/lifecycle/Recorder", {
+  defaultValue: () => undefined
+})
+
+/**
+ * Reports what `make` builds; `make` does not run when nobody listens.
+ *
+ * A hot path that holds its fiber already reads `fiber.getRef(Recorder.Current)` itself and saves the effect.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const report = (make: () => Report): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const recorder = fiber.getRef(Current)
+    if (recorder !== undefined) recorder(make(), fiber)
+    return Effect.void
+  })
+
+/**
+ * Adds a listener for everything inside `self`; listeners that are there already keep listening.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const recordTo: {
+  (recorder: Recorder): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, recorder: Recorder): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, recorder: Recorder): Effect.Effect<A, E, R> =>
+    Effect.updateService(self, Current, (outer) => combine(outer, recorder))
+)
+
+/**
+ * Both listeners, the first first.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const combine = (first: Recorder | undefined, second: Recorder): Recorder =>
+  first === undefined ? second : (report, fiber) => {
+    first(report, fiber)
+    second(report, fiber)
+  }

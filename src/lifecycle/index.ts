@@ -1,0 +1,2 @@
+export * as Recorder from "./Recorder.ts"
+export * as Stage from "./Stage.ts"

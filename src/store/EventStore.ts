@@ -1,0 +1,164 @@
+/**
+ * The memory of decisions: append-only streams of events with an expected version.
+ *
+ * A stream is named by tenant, category and id. Its events are numbered from 1 without gaps. An append says which version
+ * it was decided on; when the stream has moved, the append writes nothing and returns a `Conflict` with the actual
+ * version, as data, so that an enclosing transaction is not broken by it. An append with a command id happens once: the
+ * second one returns the first one's result, marked `replayed`.
+ *
+ * @since 0.1.0
+ */
+import { Context, type Effect, type Option, Schema, type Stream } from "effect"
+import type { StoreUnavailable } from "./UnitOfWork.ts"
+
+/**
+ * What the writer believes about the stream: its exact version (`0` is the same as `noStream`), that it does not exist,
+ * that it does, or nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Expectation = "any" | "noStream" | "streamExists" | number
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface StreamId {
+  /** Part of the stream's identity; `""` where there is one tenant. */
+  readonly tenant?: string | undefined
+  /** The kind of aggregate, such as `Order`. */
+  readonly category: string
+  readonly id: string
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface NewEvent {
+  /** A UUID; made when absent. */
+  readonly id?: string | undefined
+  readonly type: string
+  /** The version of the payload's schema; 1 when absent. */
+  readonly schemaVersion?: number | undefined
+  /** Any JSON value. */
+  readonly data: unknown
+  /** Correlation, causation, actor, trace and request id: strings that are safe to keep. */
+  readonly meta?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface StoredEvent {
+  /** Place in the whole store; rises within a stream, may have gaps. */
+  readonly position: bigint
+  readonly stream: Required<{ readonly [K in keyof StreamId]: NonNullable<StreamId[K]> }>
+  /** Place in the stream: 1, 2, 3, without gaps. */
+  readonly version: number
+  readonly id: string
+  readonly type: string
+  readonly schemaVersion: number
+  readonly data: unknown
+  readonly meta: Readonly<Record<string, string>>
+  /** When it was stored, by the store's clock. */
+  readonly at: Date
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Append {
+  readonly stream: StreamId
+  readonly expect: Expectation
+  readonly events: ReadonlyArray<NewEvent>
+  /** Makes the append idempotent: one command id writes to one stream once. */
+  readonly commandId?: string | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Appended {
+  readonly _tag: "Appended"
+  /** Version of the first event written. */
+  readonly firstVersion: number
+  /** Version of the stream after the append. */
+  readonly version: number
+  /** Position of the last event written. */
+  readonly position: bigint
+  /** The command id had been appended before; nothing was written now. */
+  readonly replayed: boolean
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Conflict {
+  readonly _tag: "Conflict"
+  readonly expected: Expectation
+  /** The stream's version; 0 when it does not exist. */
+  readonly actual: number
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type AppendResult = Appended | Conflict
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReadOptions {
+  /** First version to read (inclusive); the start, or the end when backwards. */
+  readonly from?: number | undefined
+  readonly direction?: "forwards" | "backwards" | undefined
+  readonly limit?: number | undefined
+}
+
+/**
+ * An append that no store could take: no events, or a name that is empty or too long.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidAppend extends Schema.TaggedError<InvalidAppend>()("InvalidAppend", {
+  field: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `Invalid append: ${this.field} ${this.reason}`
+  }
+}
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class EventStore extends Context.Service<EventStore, {
+  readonly append: (append: Append) => Effect.Effect<AppendResult, StoreUnavailable | InvalidAppend>
+  /** All or nothing: one conflict and none is written. The results are in the order of the appends. */
+  readonly appendAll: (
+    appends: ReadonlyArray<Append>
+  ) => Effect.Effect<ReadonlyArray<AppendResult>, StoreUnavailable | InvalidAppend>
+  readonly read: (stream: StreamId, options?: ReadOptions) => Stream.Stream<StoredEvent, StoreUnavailable>
+  /** Every event after a position, in order of position. */
+  readonly readAll: (options?: {
+    readonly after?: bigint | undefined
+    readonly limit?: number | undefined
+  }) => Stream.Stream<StoredEvent, StoreUnavailable>
+  /** The stream's version; 0 when it does not exist. */
+  readonly version: (stream: StreamId) => Effect.Effect<number, StoreUnavailable>
+  /** What a command id appended to a stream, when it has. */
+  readonly findAppend: (
+    stream: StreamId,
+    commandId: string
+  ) => Effect.Effect<Option.Option<Appended>, StoreUnavailable>
+}>()("effect-lifecycle/store/EventStore") {}

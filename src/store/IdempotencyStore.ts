@@ -1,0 +1,49 @@
+/**
+ * Remembers the answer to a request that carried an idempotency key.
+ *
+ * A key belongs to a scope (the caller and the operation) and to the fingerprint of its payload. The first request claims
+ * it; the same request again gets the stored answer; another payload under the same key is a mismatch; the same key while
+ * the first is still running is in progress. A claim is a lease: when its holder dies, the key is free again after
+ * `leaseMillis`.
+ *
+ * @since 0.1.0
+ */
+import { Context, type Duration, type Effect } from "effect"
+import type { StoreUnavailable } from "./UnitOfWork.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Key {
+  readonly scope: string
+  readonly key: string
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Claim =
+  | { readonly _tag: "Claimed"; readonly token: string }
+  | { readonly _tag: "Completed"; readonly answer: string }
+  | { readonly _tag: "InProgress" }
+  | { readonly _tag: "Mismatch" }
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class IdempotencyStore extends Context.Service<IdempotencyStore, {
+  readonly claim: (key: Key, options: {
+    readonly fingerprint: string
+    /** How long a claim holds when its owner is not heard of again. */
+    readonly lease: Duration.Input
+    /** How long a completed answer is kept. */
+    readonly timeToLive: Duration.Input
+  }) => Effect.Effect<Claim, StoreUnavailable>
+  /** Stores the answer; joins the open transaction. `false` when the lease was lost to another. */
+  readonly complete: (key: Key, token: string, answer: string) => Effect.Effect<boolean, StoreUnavailable>
+  /** Gives the key back without an answer. */
+  readonly release: (key: Key, token: string) => Effect.Effect<void, StoreUnavailable>
+}>()("effect-lifecycle/store/IdempotencyStore") {}

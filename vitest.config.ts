@@ -1,0 +1,16 @@
+import { defaultServerConditions } from "vite"
+import { defineConfig } from "vitest/config"
+
+const conditions = ["lifecycle-source", ...defaultServerConditions]
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/bench/**", "**/node_modules/**"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2
+  }
+})

@@ -8,6 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/globalSetup.ts"],
     exclude: ["test/bench/**", "**/node_modules/**"],
     testTimeout: 30_000,
     hookTimeout: 60_000,

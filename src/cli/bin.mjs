@@ -4,6 +4,7 @@
  */
 import "./preflight.mjs"
 import { existsSync } from "node:fs"
+import * as module from "node:module"
 
 const built = new URL("../../dist/cli/main.js", import.meta.url)
 const source = new URL("./main.ts", import.meta.url)
@@ -11,6 +12,11 @@ const source = new URL("./main.ts", import.meta.url)
 if (existsSync(source)) {
   const { register } = await import("tsx/esm/api")
   register()
+  // npm sets this condition through .npmrc; here it is set for who starts the file with node.
+  module.registerHooks({
+    resolve: (specifier, context, next) =>
+      next(specifier, { ...context, conditions: ["lifecycle-source", ...context.conditions] })
+  })
   await import(source.href)
 } else {
   await import(built.href)

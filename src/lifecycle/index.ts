@@ -1,2 +1,5 @@
+export * as Diagnosis from "./Diagnosis.ts"
+export * as Failure from "./Failure.ts"
 export * as Recorder from "./Recorder.ts"
 export * as Stage from "./Stage.ts"
+export * as Timeline from "./Timeline.ts"

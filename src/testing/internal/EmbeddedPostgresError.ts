@@ -78,6 +78,14 @@ export const fromOutput = (folder: string, output: string): EmbeddedPostgresErro
   if (/Permission denied|Read-only file system|wrong ownership/.test(output)) {
     return fromFileSystem(folder, /Permission denied|Read-only file system|wrong ownership/.exec(output)?.[0])
   }
+  const nameless = /could not look up effective user ID (\d+)/.exec(output)?.[1]
+  if (nameless !== undefined) {
+    return new EmbeddedPostgresError({
+      reason: "WrongOwner",
+      problem: `PostgreSQL cannot run as user ${nameless}, because this machine has no user of that number`,
+      advice: "give the number a name in /etc/passwd, run as another user, or set DATABASE_URL to use another server"
+    })
+  }
   const lines = output.split("\n").map((line) => line.trim()).filter((line) => line !== "")
   const decisive = lines.find((line) => /\b(FATAL|PANIC|error):/.test(line)) ?? lines.at(-1) ?? "it said nothing"
   return new EmbeddedPostgresError({

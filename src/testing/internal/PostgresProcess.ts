@@ -1,5 +1,5 @@
 /** One run of the server process: from its start to its end. */
-import { Effect, Schedule } from "effect"
+import { Effect, Fiber, Schedule } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { readFileSync, readlinkSync, rmSync } from "node:fs"
 import { join } from "node:path"
@@ -72,19 +72,22 @@ const awaitEnd = (child: ChildProcess): Effect.Effect<void> =>
     return Effect.sync(() => child.off("exit", done))
   })
 
-const stop = (child: ChildProcess): Effect.Effect<void> => {
+/** A finalizer cannot be cut short by a timeout, so a fiber of its own turns the signal up when the gentle one is not heard. */
+const stop = Effect.fnUntraced(function*(child: ChildProcess): Effect.fn.Return<void> {
   const signal = (name: NodeJS.Signals) =>
-    Effect.suspend(() => {
+    Effect.sync(() => {
       if (!hasEnded(child)) child.kill(name)
-      return awaitEnd(child)
     })
-  return signal("SIGINT").pipe(
-    Effect.timeoutOrElse({
-      duration: "20 seconds",
-      orElse: () => signal("SIGQUIT").pipe(Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => signal("SIGKILL") }))
-    })
+  yield* signal("SIGINT")
+  const insist = yield* Effect.sleep("20 seconds").pipe(
+    Effect.andThen(signal("SIGQUIT")),
+    Effect.andThen(Effect.sleep("5 seconds")),
+    Effect.andThen(signal("SIGKILL")),
+    Effect.forkDetach
   )
-}
+  yield* awaitEnd(child)
+  yield* Fiber.interrupt(insist)
+})
 
 class NotReady extends Error {
   readonly output: string
@@ -97,23 +100,29 @@ class NotReady extends Error {
 /** The last lines only: a server that runs for weeks may say a lot. */
 const keptCharacters = 8_000
 
-const startOnce = (launcher: Launcher, args: ReadonlyArray<string>): Effect.Effect<PostgresProcess, NotReady> =>
+const startOnce = (
+  launcher: Launcher,
+  args: ReadonlyArray<string>,
+  spawned: (server: PostgresProcess) => void
+): Effect.Effect<PostgresProcess, NotReady> =>
   Effect.callback((resume) => {
     const command = launcher.commandLine(launcher.binaries.postgres, args)
     const child = spawn(command.file, command.args, { ...command.options, stdio: ["ignore", "ignore", "pipe"] })
+    const server = { pid: child.pid ?? 0, ended: awaitEnd(child), stop: stop(child) }
+    if (child.pid !== undefined) spawned(server)
     let output = ""
     let ready = false
     child.stderr?.on("data", (chunk: Buffer) => {
       output = (output + chunk.toString("utf8")).slice(-keptCharacters)
-      if (ready || child.pid === undefined || !output.includes("ready to accept connections")) return
+      if (ready || !output.includes("ready to accept connections")) return
       ready = true
-      resume(Effect.succeed({ pid: child.pid, ended: awaitEnd(child), stop: stop(child) }))
+      resume(Effect.succeed(server))
     })
     child.on("error", (error) => resume(Effect.fail(new NotReady(error.message))))
     child.on("close", () => {
       if (!ready) resume(Effect.fail(new NotReady(output)))
     })
-    return child.pid === undefined ? Effect.void : stop(child)
+    return child.pid === undefined ? Effect.void : server.stop
   })
 
 /** Starts the server over `data` and waits until it takes connections. */
@@ -122,11 +131,13 @@ export const start = Effect.fnUntraced(
     readonly launcher: Launcher
     readonly data: string
     readonly settings: ReadonlyArray<readonly [name: string, value: string]>
+    /** Told of every process at the moment it exists, ready or not, so that none can be forgotten. */
+    readonly spawned: (server: PostgresProcess) => void
   }): Effect.fn.Return<PostgresProcess, EmbeddedPostgresError> {
-    const { data, launcher, settings } = options
+    const { data, launcher, settings, spawned } = options
     yield* awaitFree(data)
     const args = ["-D", data, ...settings.flatMap(([name, value]) => ["-c", `${name}=${value}`])]
-    return yield* startOnce(launcher, args).pipe(
+    return yield* startOnce(launcher, args, spawned).pipe(
       Effect.retry({
         while: (error) => isTransient(error.output),
         schedule: Schedule.upTo(Schedule.spaced("100 millis"), { duration: "15 seconds" })

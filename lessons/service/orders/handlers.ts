@@ -1,0 +1,71 @@
+/** What the orders service does with each command and query. */
+import { Effect, Option, Stream } from "effect"
+import { Domain, Mediator } from "effect-lifecycle/domain"
+import { EventStore, StateStore } from "effect-lifecycle/store"
+import { PaymentsClient } from "../shared/PaymentsClient.ts"
+import {
+  ById,
+  Cancel,
+  Events,
+  MarkPaid,
+  OrderAggregate,
+  OrderClosed,
+  OrderNotFound,
+  orders,
+  Pay,
+  Place,
+  Search,
+  toOrder
+} from "./model.ts"
+
+export const OrdersDomain = Domain.toLayer([
+  Domain.aggregateHandler(Place, OrderAggregate, {
+    reply: (state, _events, version, id) => ({ version, order: toOrder(state, id) })
+  }),
+  Domain.aggregateHandler(MarkPaid, OrderAggregate, {
+    reply: (state, _events, version, id) => ({ version, order: toOrder(state, id) })
+  }),
+  Domain.aggregateHandler(Cancel, OrderAggregate, {
+    reply: (state, _events, version, id) => ({ version, order: toOrder(state, id) })
+  }),
+  // The payment is asked for under the order's own id, so asking again after a crash charges once.
+  Domain.handler(Pay, ({ id }) =>
+    Effect.gen(function*() {
+      const { order, version } = yield* Mediator.query(ById, { id })
+      if (order.status === "paid") return { version, order }
+      if (order.status === "cancelled") return yield* new OrderClosed({ id, status: order.status, wanted: "paid" })
+      const payment = yield* PaymentsClient.use((client) => client.charge(order))
+      return yield* Mediator.send(MarkPaid, { id, paymentId: payment.id })
+    })),
+  Domain.handler(ById, ({ id }) =>
+    Effect.gen(function*() {
+      const row = yield* StateStore.StateStore.use((store) => store.get(orders, id))
+      if (Option.isNone(row)) return yield* new OrderNotFound({ id })
+      return { version: row.value.version, order: row.value.state }
+    })),
+  Domain.handler(Search, ({ cursor, limit, status, userId }) =>
+    Effect.gen(function*() {
+      const page = yield* StateStore.StateStore.use((store) =>
+        store.query(orders, {
+          where: { ...(userId === undefined ? {} : { userId }), ...(status === undefined ? {} : { status }) },
+          limit,
+          cursor
+        })
+      )
+      return {
+        orders: page.rows.map((row) => row.state),
+        ...(page.next === undefined ? {} : { next: page.next })
+      }
+    })),
+  Domain.streamHandler(Events, ({ id }) =>
+    Stream.unwrap(Effect.map(EventStore.EventStore, (store) =>
+      store.read({ category: OrderAggregate.name, id }).pipe(
+        Stream.map((event) => ({
+          version: event.version,
+          type: event.type,
+          at: event.at.toISOString(),
+          data: event.data,
+          ...(event.meta["requestId"] === undefined ? {} : { requestId: event.meta["requestId"] })
+        }))
+      ))))
+])

@@ -1,0 +1,34 @@
+/** What the payments service asks the users service. */
+import { Context, Effect, Layer, Schema } from "effect"
+import { HttpClient, HttpClientResponse } from "effect/http"
+import { PayerRefused, PayerUnknown } from "../payments/model.ts"
+import { User } from "../users/model.ts"
+import * as ServiceClient from "./ServiceClient.ts"
+
+export class UsersClient extends Context.Service<UsersClient, {
+  readonly assertActive: (userId: string) => Effect.Effect<void, PayerRefused | PayerUnknown>
+}>()("lessons/service/UsersClient") {
+  static readonly layer = (
+    options: Parameters<typeof ServiceClient.make>[0]
+  ): Layer.Layer<UsersClient, never, HttpClient.HttpClient> =>
+    Layer.effect(
+      UsersClient,
+      Effect.map(ServiceClient.make(options), (client) =>
+        UsersClient.of({
+          assertActive: Effect.fn("UsersClient.assertActive")(function*(userId: string) {
+            const unknown = (status?: number) =>
+              new PayerUnknown({
+                userId,
+                reason: ServiceClient.reasonOf("users", status === undefined ? undefined : { status })
+              })
+            const response = yield* Effect.mapError(client.get(`/users/${userId}`), () => unknown())
+            if (response.status === 404) return yield* new PayerRefused({ userId, reason: "there is no such user" })
+            if (response.status !== 200) return yield* unknown(response.status)
+            const user = yield* Effect.mapError(decodeUser(response), () => unknown(response.status))
+            if (!user.active) return yield* new PayerRefused({ userId, reason: "the account is closed" })
+          }, Effect.scoped)
+        }))
+    )
+}
+
+const decodeUser = HttpClientResponse.schemaBodyJson(Schema.Struct({ active: User.fields.active }))

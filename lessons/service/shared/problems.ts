@@ -1,0 +1,39 @@
+/** The one table from the errors of the three services to what their clients are told. */
+import { Problems } from "effect-lifecycle/server"
+import type { OrderClosed, OrderNotFound, PaymentFailed } from "../orders/model.ts"
+import type { PayerRefused, PayerUnknown, PaymentNotFound } from "../payments/model.ts"
+import type { UserNotFound } from "../users/model.ts"
+
+const message = (error: { readonly message: string }) => error.message
+
+export const problems = Problems.table({
+  UserNotFound: { status: 404, title: "User not found", stage: "Handler", detail: (e: UserNotFound) => message(e) },
+  OrderNotFound: { status: 404, title: "Order not found", stage: "Handler", detail: (e: OrderNotFound) => message(e) },
+  OrderClosed: {
+    status: 409,
+    title: "Order is closed",
+    stage: "Handler",
+    detail: (e: OrderClosed) => message(e),
+    extensions: (e: OrderClosed) => ({ orderStatus: e.status })
+  },
+  PaymentFailed: {
+    status: 502,
+    title: "Payment failed",
+    stage: "Dependencies",
+    detail: (e: PaymentFailed) => message(e)
+  },
+  PaymentNotFound: {
+    status: 404,
+    title: "Payment not found",
+    stage: "Handler",
+    detail: (e: PaymentNotFound) => message(e)
+  },
+  PayerRefused: { status: 409, title: "Payer refused", stage: "Handler", detail: (e: PayerRefused) => message(e) },
+  PayerUnknown: {
+    status: 503,
+    title: "Payer could not be checked",
+    stage: "Dependencies",
+    detail: (e: PayerUnknown) => message(e),
+    headers: () => ({ "retry-after": "1" })
+  }
+})

@@ -1,0 +1,53 @@
+/** `lifecycle serve`: the three example services, inside a clone. */
+import { Effect, Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { existsSync } from "node:fs"
+import { load } from "./optional.ts"
+
+/**
+ * The example services are part of a clone, not of the installed package.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class OnlyInClone extends Schema.TaggedError<OnlyInClone>()("OnlyInClone", { command: Schema.String }) {
+  override get message(): string {
+    return `\`lifecycle ${this.command}\` runs the example services of the project's clone, which the npm package does not ` +
+      "hold: clone the repository of effect-lifecycle, then run `npm ci && npm run serve` in it."
+  }
+}
+
+/** What `lessons/service/serve.ts` exports. */
+interface Service {
+  readonly serve: (options: {
+    readonly json: boolean
+    readonly port?: number | undefined
+  }) => Effect.Effect<unknown, unknown>
+}
+
+const service = new URL("../../lessons/service/serve.ts", import.meta.url)
+
+/**
+ * Runs until it is stopped; Ctrl+C and SIGTERM drain the services and end it with the exit code 0.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const serve = Command.make(
+  "serve",
+  {
+    json: Flag.Boolean("json").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("print the addresses as one JSON line when the services are ready")
+    ),
+    port: Flag.Int("port").pipe(
+      Flag.optional,
+      Flag.withDescription("port of users; orders and payments take the next two (PORT, or 4100, when absent)")
+    )
+  },
+  Effect.fn("cli.serve")(function*({ json, port }) {
+    if (!existsSync(service)) return yield* new OnlyInClone({ command: "serve" })
+    const module = yield* load<Service>(() => import(service.href))
+    yield* module.serve({ json, ...(Option.isSome(port) ? { port: port.value } : {}) })
+  })
+).pipe(Command.withDescription("Run the example services users, orders and payments (in a clone)"))

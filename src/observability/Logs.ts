@@ -1,0 +1,211 @@
+/**
+ * One JSON line for each log message, one access line for each request, one error line for each bug.
+ *
+ * {@link layer} replaces the loggers of Effect. Every line has `time`, `level`, `message` and `service`, and, where they are
+ * known, `request_id`, `user_id`, `trace_id` and `span_id`. A message's parts that are text become `message`; objects are
+ * put into `data`. Log annotations become fields of their own: `requestId` is written as `request_id`, `userId` as
+ * `user_id`, and `service` takes the place of the layer's.
+ *
+ * When a request ends, its access line says `message: "request"`, method, path, route, status, duration, request id, user
+ * id, service, outcome and stage, at level `INFO`, or `ERROR` from status 500. Headers, bodies and query strings are not
+ * in the report it is made of. Effect's `tracerLogger` stays, so log messages are still events of the current span.
+ *
+ * **Gotchas**
+ *
+ * - What an application passes to `Effect.log` is written: keep secrets in `Redacted`.
+ * - The pretty cause of a bug holds its error messages. Query strings and credentials of URLs in it are removed, other
+ *   secrets in an error's message are not.
+ * - The layer reads `minimumLevel` only once; without it `References.MinimumLogLevel` decides, as always.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Logs } from "effect-lifecycle/observability"
+ * import assert from "node:assert/strict"
+ *
+ * const lines: Array<string> = []
+ * const program = Effect.logInfo("order placed").pipe(
+ *   Effect.annotateLogs({ requestId: "r-1" }),
+ *   Effect.provide(Logs.layer({ service: "orders", sink: (line) => lines.push(line) }))
+ * )
+ *
+ * await Effect.runPromise(program)
+ * const { time, ...rest } = JSON.parse(lines[0] ?? "{}")
+ * assert.deepEqual(rest, { level: "INFO", message: "order placed", request_id: "r-1", service: "orders" })
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Cause, Clock, Console, type Fiber, Formatter, Layer, Logger, LogLevel, References } from "effect"
+import type { DefectCaught, Recorder, ServerRequestEnded } from "../lifecycle/Recorder.ts"
+import { install } from "./internal/hub.ts"
+import * as Names from "./Names.ts"
+
+/**
+ * Where a line goes: called with one line of JSON without its line break, and the fiber it was written on.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Sink = (line: string, fiber: Fiber.Fiber<unknown, unknown>) => void
+
+/**
+ * What the lines of a service look like and where they go.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LogsOptions {
+  readonly service: string
+  /** Standard output, through the fiber's `Console`, when absent. */
+  readonly sink?: Sink | undefined
+  /** Lines below this level are not written; the surrounding `References.MinimumLogLevel` decides when absent. */
+  readonly minimumLevel?: LogLevel.LogLevel | undefined
+}
+
+/**
+ * A logger that writes JSON lines.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const logger = (options: LogsOptions): Logger.Logger<unknown, void> => {
+  const sink = options.sink ?? toConsole
+  return Logger.make(({ cause, date, fiber, logLevel, message }) => {
+    const texts: Array<string> = []
+    const data: Array<unknown> = []
+    for (const part of Array.isArray(message) ? message : [message]) {
+      if (typeof part === "object" && part !== null) data.push(part)
+      else texts.push(String(part))
+    }
+    const line: Record<string, unknown> = start(date, logLevel, texts.join(" "), fiber)
+    line[fields.service] = options.service
+    const annotations = fiber.getRef(References.CurrentLogAnnotations)
+    for (const key in annotations) {
+      const field = key === "requestId" ? fields.requestId : key === "userId" ? fields.userId : key
+      // An annotation may not pass for what only the logger knows.
+      line[owned.has(field) ? `annotation_${field}` : field] = annotations[key]
+    }
+    if (data.length > 0) line[fields.data] = data
+    const spans = fiber.getRef(References.CurrentLogSpans)
+    if (spans.length > 0) {
+      line[fields.spans] = Object.fromEntries(spans.map(([label, since]) => [label, date.getTime() - since]))
+    }
+    if (cause.reasons.length > 0) line[fields.cause] = pretty(cause)
+    sink(oneLine(Formatter.formatJson(line)), fiber)
+  })
+}
+
+/**
+ * A recorder that writes an access line when a request has ended, and an error line when a bug was caught.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const recorder = (options: LogsOptions): Recorder => {
+  const sink = options.sink ?? toConsole
+  return (report, fiber) => {
+    if (report._tag !== "ServerRequestEnded" && report._tag !== "DefectCaught") return
+    const level = report._tag === "DefectCaught" || report.status >= 500 ? "Error" : "Info"
+    if (LogLevel.isGreaterThan(fiber.cache.minimumLogLevel, level)) return
+    const date = new Date(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
+    const line = report._tag === "DefectCaught"
+      ? defectLine(report, fiber, start(date, level, "defect", fiber), options.service)
+      : accessLine(report, start(date, level, "request", fiber))
+    sink(oneLine(JSON.stringify(line)), fiber)
+  }
+}
+
+/**
+ * Replaces the loggers by JSON lines, and writes access and error lines for what is reported.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: LogsOptions): Layer.Layer<never> => {
+  const layers = Layer.merge(Logger.layer([logger(options), Logger.tracerLogger]), install(() => recorder(options)))
+  return options.minimumLevel === undefined
+    ? layers
+    : Layer.merge(layers, Layer.succeed(References.MinimumLogLevel, options.minimumLevel))
+}
+
+const { fields } = Names
+
+const owned: ReadonlySet<string> = new Set([
+  fields.time,
+  fields.level,
+  fields.message,
+  fields.traceId,
+  fields.spanId,
+  fields.data,
+  fields.spans,
+  fields.cause
+])
+
+const toConsole: Sink = (line, fiber) => {
+  const console = fiber.getRef(Console.Console)
+  if (fiber.getRef(References.LogToStderr)) console.error(line)
+  else console.log(line)
+}
+
+const start = (
+  date: Date,
+  level: LogLevel.LogLevel,
+  message: string,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Record<string, unknown> => {
+  const line: Record<string, unknown> = {
+    [fields.time]: date.toISOString(),
+    [fields.level]: level.toUpperCase(),
+    [fields.message]: message
+  }
+  const span = fiber.cache.span
+  if (span !== undefined) {
+    line[fields.traceId] = span.traceId
+    line[fields.spanId] = span.spanId
+  }
+  return line
+}
+
+/** A path is as long as its sender likes. */
+const maxPath = 2048
+
+const accessLine = (report: ServerRequestEnded, line: Record<string, unknown>): Record<string, unknown> => {
+  const query = report.path.indexOf("?")
+  line[fields.method] = report.method
+  line[fields.path] = (query === -1 ? report.path : report.path.slice(0, query)).slice(0, maxPath)
+  line[fields.route] = report.route
+  line[fields.status] = report.status
+  line[fields.durationMillis] = Math.round(Number(report.endNanos - report.startNanos) / 1e3) / 1e3
+  line[fields.requestId] = report.requestId
+  line[fields.userId] = report.userId
+  line[fields.service] = report.service
+  line[fields.outcome] = report.outcome
+  line[fields.stage] = report.stage
+  return line
+}
+
+const defectLine = (
+  report: DefectCaught,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  line: Record<string, unknown>,
+  service: string
+): Record<string, unknown> => {
+  const annotated = fiber.getRef(References.CurrentLogAnnotations)["service"]
+  line[fields.requestId] = report.requestId
+  line[fields.service] = typeof annotated === "string" ? annotated : service
+  line[fields.stage] = report.stage
+  line[fields.cause] = pretty(report.cause)
+  return line
+}
+
+/** Errors of HTTP clients and database drivers quote the URL they used, with what it carries. */
+const pretty = (cause: Cause.Cause<unknown>): string =>
+  Cause.pretty(cause)
+    .replace(/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#@"']+@/gi, "$1")
+    .replace(/(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s?#"']*)\?[^\s"')]*/gi, "$1?...")
+
+/** JSON escapes CR and LF; some readers of lines also break at these. */
+const oneLine = (json: string): string =>
+  // oxlint-disable-next-line no-control-regex
+  json.replace(/[\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)

@@ -1,0 +1,239 @@
+/**
+ * Turns reports into Effect metrics: durations as histograms in seconds, the rest as counters.
+ *
+ * Provide {@link layer} once, at the edge, and export with `PrometheusMetrics.layerHttp` or `OtlpMetrics`. One request gives
+ * one count, whatever it took to answer it. Updates are synchronous and touch only maps; the registry is the fiber's
+ * `Metric.MetricRegistry`.
+ *
+ * Labels are bounded: a method that HTTP does not define is `_OTHER`, a request without a route is `unmatched`, and
+ * no metric has more than {@link maxSeries} combinations of labels; further ones are counted together under `_OTHER`.
+ *
+ * **Gotchas**
+ *
+ * - The bound on combinations is what keeps a memory safe when a caller can choose a label, such as a webhook's host.
+ * - Layers of this room may be merged or provided to one another, in any order.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Metric } from "effect"
+ * import { PrometheusMetrics } from "effect/observability"
+ * import { Recorder } from "effect-lifecycle/lifecycle"
+ * import { Metrics, Names } from "effect-lifecycle/observability"
+ * import assert from "node:assert/strict"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Recorder.report(() => ({ _tag: "DeadlineMissed", budgetMillis: 250 }))
+ *   return yield* PrometheusMetrics.format({ metricNameMapper: Names.prometheus })
+ * }).pipe(Effect.provide(Metrics.layer), Effect.provideService(Metric.MetricRegistry, new Map()))
+ *
+ * assert.match(await Effect.runPromise(program), /^lifecycle_deadlines_missed_total 1$/m)
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { type Context, type Layer, Metric } from "effect"
+import type { Recorder, Report } from "../lifecycle/Recorder.ts"
+import { install } from "./internal/hub.ts"
+import * as Names from "./Names.ts"
+
+/**
+ * How many combinations of labels one metric may have.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const maxSeries = 1000
+
+/**
+ * The upper bounds of the duration histograms, in seconds, as OpenTelemetry's conventions for HTTP have them.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const boundaries: ReadonlyArray<number> = [
+  0.005,
+  0.01,
+  0.025,
+  0.05,
+  0.075,
+  0.1,
+  0.25,
+  0.5,
+  0.75,
+  1,
+  2.5,
+  5,
+  7.5,
+  10
+]
+
+/**
+ * The upper bounds for single stages, in seconds: most of them take microseconds.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const stageBoundaries: ReadonlyArray<number> = [
+  0.00001,
+  0.000025,
+  0.00005,
+  0.0001,
+  0.00025,
+  0.0005,
+  0.001,
+  0.0025
+].concat(
+  boundaries
+)
+
+/**
+ * A recorder that updates metrics.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (): Recorder => {
+  const { labels, metrics } = Names
+  const serverDuration = histogram(
+    metrics.serverDuration,
+    "How long requests took, from the outermost stage to the last byte of the answer",
+    [labels.service, labels.method, labels.route, labels.status]
+  )
+  const serverActive = series(
+    [labels.service, labels.method],
+    (attributes) => Metric.gauge(metrics.serverActive, { description: "Requests that are being served", attributes })
+  )
+  const clientDuration = histogram(
+    metrics.clientDuration,
+    "How long calls to other services took, with all their attempts",
+    [labels.method, labels.endpoint, labels.template, labels.status]
+  )
+  const clientAttempts = counter(
+    metrics.clientAttempts,
+    "Requests sent to other services, retries and hedges included",
+    [labels.method, labels.endpoint, labels.template]
+  )
+  const commandDuration = histogram(
+    metrics.commandDuration,
+    "How long commands, queries and streams took",
+    [labels.command, labels.kind, labels.outcome, labels.error]
+  )
+  const hooksFailed = counter(
+    metrics.hooksFailed,
+    "Hooks that failed after the commit",
+    [labels.hook, labels.command, labels.retry]
+  )
+  const stageDuration = histogram(
+    metrics.stageDuration,
+    "How long single stages of requests took",
+    [labels.stage],
+    stageBoundaries
+  )
+  const headersIgnored = counter(metrics.headersIgnored, "Headers that were present but not usable", [labels.header])
+  const deadlinesMissed = counter(metrics.deadlinesMissed, "Deadlines that passed before the work was done", [])
+  const defects = counter(metrics.defects, "Failures that no type announced", [labels.stage])
+
+  return (report, fiber) => {
+    const context = fiber.context
+    switch (report._tag) {
+      case "StageTimed":
+        return stageDuration(report.stage).updateUnsafe(seconds(report), context)
+      case "ServerRequestStarted":
+        return serverActive(report.service, method(report.method)).modifyUnsafe(1, context)
+      case "ServerRequestEnded": {
+        const name = method(report.method)
+        serverActive(report.service, name).modifyUnsafe(-1, context)
+        return serverDuration(report.service, name, report.route ?? Names.unmatched, String(report.status))
+          .updateUnsafe(seconds(report), context)
+      }
+      case "ClientRequestEnded": {
+        const name = method(report.method)
+        const template = report.route ?? Names.unmatched
+        clientAttempts(name, report.endpoint, template).updateUnsafe(report.attempts, context)
+        return clientDuration(
+          name,
+          report.endpoint,
+          template,
+          report.status === undefined ? "none" : String(report.status)
+        )
+          .updateUnsafe(seconds(report), context)
+      }
+      case "CommandEnded":
+        return commandDuration(report.name, report.kind, report.outcome, report.errorTag ?? "none")
+          .updateUnsafe(seconds(report), context)
+      case "HookFailed":
+        return hooksFailed(report.hook, report.command, String(report.willRetry)).updateUnsafe(1, context)
+      case "HeaderIgnored":
+        return headersIgnored(report.header).updateUnsafe(1, context)
+      case "DeadlineMissed":
+        return deadlinesMissed().updateUnsafe(1, context)
+      case "DefectCaught":
+        return defects(report.stage).updateUnsafe(1, context)
+    }
+  }
+}
+
+/**
+ * Updates metrics for everything that is reported, beside the listeners that are there already.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<never> = install(make)
+
+const methods: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+  "TRACE",
+  "CONNECT"
+])
+
+const method = (name: string): string => methods.has(name) ? name : Names.other
+
+const seconds = (report: Extract<Report, { readonly startNanos: bigint }>): number =>
+  Math.max(0, Number(report.endNanos - report.startNanos) / 1e9)
+
+interface Updatable {
+  readonly updateUnsafe: (input: number, context: Context.Context<never>) => void
+  readonly modifyUnsafe: (input: number, context: Context.Context<never>) => void
+}
+
+/** One metric object for each combination of labels: making one for each update would build its key each time. */
+const series = <Keys extends ReadonlyArray<string>>(
+  keys: Keys,
+  make: (attributes: Record<string, string>) => Updatable
+): (...values: { readonly [K in keyof Keys]: string }) => Updatable => {
+  const known = new Map<string, Updatable>()
+  const named = (values: ReadonlyArray<string>) =>
+    make(Object.fromEntries(keys.map((key, index) => [key, values[index] ?? ""])))
+  let rest: Updatable | undefined
+  return (...values) => {
+    const id = values.join("\u0000")
+    const found = known.get(id)
+    if (found !== undefined) return found
+    if (known.size >= maxSeries) return rest ??= named(keys.map(() => Names.other))
+    const made = named(values)
+    known.set(id, made)
+    return made
+  }
+}
+
+const histogram = <const Keys extends ReadonlyArray<string>>(
+  name: string,
+  description: string,
+  keys: Keys,
+  bounds: ReadonlyArray<number> = boundaries
+) =>
+  series(
+    keys,
+    (attributes) =>
+      Metric.histogram(name, { description, boundaries: bounds, attributes: { ...attributes, unit: "s" } })
+  )
+
+const counter = <const Keys extends ReadonlyArray<string>>(name: string, description: string, keys: Keys) =>
+  series(keys, (attributes) => Metric.counter(name, { description, attributes, incremental: true }))

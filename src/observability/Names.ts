@@ -1,0 +1,162 @@
+/**
+ * Every metric, label, span and log field name of this library, in one place.
+ *
+ * Names of HTTP metrics, labels and span attributes are those of OpenTelemetry's semantic conventions, so that existing
+ * dashboards read them; the rest carry the prefix `lifecycle.` or `domain.`. Log fields are snake case.
+ *
+ * **Gotchas**
+ *
+ * - Prometheus writes dots as underscores, and expects units in names: {@link prometheus} adds `_seconds` and `_total`.
+ *   Give it to `PrometheusMetrics.layerHttp` as `metricNameMapper`.
+ *
+ * @example
+ * ```ts
+ * import { Names } from "effect-lifecycle/observability"
+ * import assert from "node:assert/strict"
+ *
+ * assert.equal(Names.prometheus("http.server.request.duration"), "http_server_request_duration_seconds")
+ * assert.equal(Names.prometheus("lifecycle.deadlines.missed"), "lifecycle_deadlines_missed_total")
+ * assert.equal(Names.prometheus("http.server.active_requests"), "http_server_active_requests")
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { StageName } from "../lifecycle/Stage.ts"
+
+/**
+ * The ids of metrics.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const metrics = {
+  serverDuration: "http.server.request.duration",
+  serverActive: "http.server.active_requests",
+  clientDuration: "http.client.request.duration",
+  clientAttempts: "http.client.request.attempts",
+  commandDuration: "domain.command.duration",
+  hooksFailed: "domain.hooks.failed",
+  stageDuration: "lifecycle.stage.duration",
+  headersIgnored: "lifecycle.headers.ignored",
+  deadlinesMissed: "lifecycle.deadlines.missed",
+  defects: "lifecycle.defects"
+} as const
+
+/**
+ * The keys of metric labels.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const labels = {
+  service: "service.name",
+  method: "http.request.method",
+  route: "http.route",
+  status: "http.response.status_code",
+  endpoint: "server.address",
+  template: "url.template",
+  command: "command.name",
+  kind: "command.kind",
+  outcome: "command.outcome",
+  error: "error.type",
+  hook: "hook.name",
+  retry: "hook.will_retry",
+  stage: "lifecycle.stage",
+  header: "header"
+} as const
+
+/**
+ * The keys of span attributes.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const attributes = {
+  stage: "lifecycle.stage",
+  stageName: "lifecycle.name",
+  command: "command.name",
+  kind: "command.kind",
+  outcome: "command.outcome",
+  error: "error.type"
+} as const
+
+/**
+ * The fields of log lines.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const fields = {
+  time: "time",
+  level: "level",
+  message: "message",
+  service: "service",
+  requestId: "request_id",
+  userId: "user_id",
+  traceId: "trace_id",
+  spanId: "span_id",
+  method: "method",
+  path: "path",
+  route: "route",
+  status: "status",
+  durationMillis: "duration_ms",
+  outcome: "outcome",
+  stage: "stage",
+  cause: "cause",
+  data: "data",
+  spans: "spans"
+} as const
+
+/**
+ * The value of a label where there is nothing to say, such as the route of a 404.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const unmatched = "unmatched"
+
+/**
+ * The value of a label for everything that has no label of its own.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const other = "_OTHER"
+
+/**
+ * The name of the span of one stage, such as `lifecycle.handler`.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const stageSpan = (stage: StageName): string => `lifecycle.${stage.toLowerCase()}`
+
+/**
+ * The name of the span of one command, query or stream, such as `command orders.Place`.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const commandSpan = (kind: string, name: string): string => `${kind} ${name}`
+
+const counters: ReadonlySet<string> = new Set([
+  metrics.clientAttempts,
+  metrics.hooksFailed,
+  metrics.headersIgnored,
+  metrics.deadlinesMissed,
+  metrics.defects
+])
+
+/**
+ * The name that Prometheus expects, with its unit; names that are not ours only lose their dots.
+ *
+ * @category names
+ * @since 0.1.0
+ */
+export const prometheus = (name: string): string => {
+  const plain = name.replaceAll(".", "_")
+  if (counters.has(name)) return `${plain}_total`
+  return name.endsWith(".duration") && known.has(name) ? `${plain}_seconds` : plain
+}
+
+const known: ReadonlySet<string> = new Set(Object.values(metrics))

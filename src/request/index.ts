@@ -1,0 +1,7 @@
+export * as Deadline from "./Deadline.ts"
+export * as DeadlineCodec from "./DeadlineCodec.ts"
+export * as Priority from "./Priority.ts"
+export * as Propagation from "./Propagation.ts"
+export * as RequestId from "./RequestId.ts"
+export * as RpcPropagation from "./RpcPropagation.ts"
+export * as TraceContext from "./TraceContext.ts"

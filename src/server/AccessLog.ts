@@ -1,0 +1,76 @@
+/**
+ * Reports every request twice: when it reaches the server and when its answer has left, body included, or its client has.
+ *
+ * The reports go to `lifecycle/Recorder`; `observability/` makes the log line and the metrics of them. They hold method,
+ * route template, path without query, status, duration, request id and user id, and there is no option that adds a header
+ * or a body.
+ *
+ * **Gotchas**
+ *
+ * - A stream ends its request when its last byte has been handed over, not when its headers were sent.
+ * - The outcome is `aborted` when the client left (status 499), `failed` for a status of 500 and more and for a body that
+ *   broke off, else `ok`: a 404 is a fine answer.
+ *
+ * @example
+ * ```ts
+ * import { AccessLog } from "effect-lifecycle/server"
+ * import assert from "node:assert/strict"
+ *
+ * assert.equal(AccessLog.stage().name, "server/AccessLog")
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Cause, Context, Effect, Exit, type Fiber, Scope } from "effect"
+import * as Recorder from "../lifecycle/Recorder.ts"
+import * as Exchange from "./Exchange.ts"
+import * as ServerStage from "./ServerStage.ts"
+
+/**
+ * The stage.
+ *
+ * @category stages
+ * @since 0.1.0
+ */
+export const stage = (): ServerStage.OuterStage =>
+  ServerStage.outer({
+    name: "server/AccessLog",
+    reports: "Middleware",
+    wrap: (next) =>
+      Effect.withFiber((fiber) => {
+        const recorder = fiber.getRef(Recorder.Current)
+        if (recorder === undefined) return next
+        const exchange = Exchange.ofUnsafe(fiber)
+        recorder({ _tag: "ServerRequestStarted", service: exchange.service, method: exchange.method }, fiber)
+        // The request's scope closes when the body has been written, or will never be.
+        return Effect.andThen(
+          Scope.addFinalizerExit(
+            Context.getUnsafe(fiber.context, Scope.Scope),
+            (exit) => Effect.sync(() => recorder(ended(exchange, exit, fiber), fiber))
+          ),
+          next
+        )
+      })
+  })
+
+const ended = (
+  exchange: Exchange.State,
+  exit: Exit.Exit<unknown, unknown>,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Recorder.ServerRequestEnded => {
+  const aborted = exchange.status === 499 || (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+  return {
+    _tag: "ServerRequestEnded",
+    service: exchange.service,
+    method: exchange.method,
+    route: exchange.route,
+    path: exchange.path,
+    status: aborted ? 499 : exchange.status,
+    outcome: aborted ? "aborted" : exchange.status >= 500 || Exit.isFailure(exit) ? "failed" : "ok",
+    stage: exchange.answeredBy,
+    requestId: exchange.requestId,
+    userId: exchange.userId,
+    startNanos: exchange.startNanos,
+    endNanos: Exchange.nowUnsafe(fiber)
+  }
+}

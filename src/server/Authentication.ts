@@ -1,0 +1,229 @@
+/**
+ * Who is asking: reads the bearer token, asks the {@link Authenticator} whose it is, and hands the {@link CurrentUser}
+ * inwards. Without a token, or with one that nobody knows, the answer is 401 with `WWW-Authenticate`.
+ *
+ * It stands around routes, so an unknown path is 404 and a wrong method 405 whoever asks. Routes named by `exempt` run as
+ * {@link anonymous}. Rights are the application's own: fail with {@link Forbidden}.
+ *
+ * {@link layerTokens} compares in time that depends on the length of the tokens only, never on how much of one is right.
+ *
+ * **Gotchas**
+ *
+ * - The user's id reaches logs. The token does not: it travels as `Redacted`.
+ * - `layerTokens` is for development and for services among themselves. For people, write an `Authenticator`.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Redacted } from "effect"
+ * import { Authentication } from "effect-lifecycle/server"
+ * import assert from "node:assert/strict"
+ *
+ * const tokens = Authentication.layerTokens(Redacted.make("token123:alice,token456:bob"))
+ * const whose = (token: string) =>
+ *   Authentication.Authenticator.use((_) => _.authenticate(Redacted.make(token))).pipe(Effect.provide(tokens))
+ *
+ * assert.equal((await Effect.runPromise(whose("token456"))).id, "bob")
+ * assert.equal((await Effect.runPromise(Effect.flip(whose("guess"))))._tag, "Unauthorized")
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { type Config, Context, Effect, Layer, Redacted, Schema } from "effect"
+import { HttpRouter, HttpServerRequest } from "effect/http"
+import { CurrentLogAnnotations } from "effect/References"
+import * as Exchange from "./Exchange.ts"
+import * as RouteMatch from "./RouteMatch.ts"
+import * as ServerStage from "./ServerStage.ts"
+
+/**
+ * Somebody who was recognised.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Principal {
+  readonly id: string
+  /** Nobody in particular: a route that asks for no token. */
+  readonly anonymous?: boolean | undefined
+  /** What an authenticator knows beyond the id, for the application's own rules. */
+  readonly roles?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * The principal of routes that need none.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const anonymous: Principal = { id: "anonymous", anonymous: true }
+
+/**
+ * The caller of the running request.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class CurrentUser extends Context.Service<CurrentUser, Principal>()("effect-lifecycle/server/CurrentUser") {}
+
+/**
+ * Nobody was recognised.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {
+  reason: Schema.String,
+  /** The value of `WWW-Authenticate`. */
+  challenge: Schema.String
+}) {
+  override get message(): string {
+    return `${this.reason}: send a valid token in the Authorization header`
+  }
+}
+
+/**
+ * The caller is known and may not do this.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {}) {
+  override get message(): string {
+    return "The caller may not do this: ask for the right, or use another account"
+  }
+}
+
+/**
+ * The list of tokens could not be read.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidTokens extends Schema.TaggedError<InvalidTokens>()("InvalidTokens", {
+  position: Schema.Int
+}) {
+  override get message(): string {
+    return `Entry ${this.position} of the token list is not "token:user": write entries such as token123:alice, ` +
+      "separated by commas"
+  }
+}
+
+/**
+ * Knows whose a token is. It may fail with any error that the `Problems` table knows, such as a store that is away.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Authenticator extends Context.Service<Authenticator, {
+  readonly authenticate: (
+    token: Redacted.Redacted
+  ) => Effect.Effect<Principal, Unauthorized | { readonly _tag: string }>
+}>()("effect-lifecycle/server/Authenticator") {}
+
+const invalidToken = "Bearer error=\"invalid_token\""
+
+/**
+ * An authenticator over a fixed list, `token123:alice,token456:bob`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerTokens = (tokens: Redacted.Redacted): Layer.Layer<Authenticator, InvalidTokens> =>
+  Layer.effect(Authenticator, Effect.map(parseTokens(tokens), fromEntries))
+
+/**
+ * {@link layerTokens} from configuration, such as `Config.Redacted("LIFECYCLE_TOKENS")`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerTokensConfig = (
+  config: Config.Config<Redacted.Redacted>
+): Layer.Layer<Authenticator, InvalidTokens | Config.ConfigError> =>
+  Layer.effect(Authenticator, Effect.flatMap(config, (tokens) => Effect.map(parseTokens(tokens), fromEntries)))
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * Routes without a token: templates such as `/docs` or `/docs/*`, with a method before it or without. Default `/docs`,
+   * `/docs/*` and `/openapi.json`. Health and metrics never need one.
+   */
+  readonly exempt?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * The stage.
+ *
+ * @category stages
+ * @since 0.1.0
+ */
+export const stage = (options: Options = {}): ServerStage.ServerStage<never, CurrentUser, Authenticator> => {
+  const isExempt = RouteMatch.make(options.exempt ?? ["/docs", "/docs/*", "/openapi.json"])
+  return ServerStage.make<never, CurrentUser, Authenticator>({
+    name: "server/Authentication",
+    reports: "Security",
+    wrap: Effect.map(Authenticator, (authenticator) => (next) => {
+      const asNobody = Effect.provideService(next, CurrentUser, anonymous)
+      return Effect.withFiber((fiber) => {
+        const { route } = Context.getUnsafe(fiber.context, HttpRouter.RouteContext)
+        if (isExempt(route)) return asNobody
+        const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+        const token = bearerOf(headers["authorization"])
+        if (token === undefined) {
+          return Effect.fail(new Unauthorized({ reason: "No bearer token was sent", challenge: "Bearer" }))
+        }
+        return Effect.flatMap(authenticator.authenticate(Redacted.make(token)), (user) => {
+          Exchange.ofUnsafe(fiber).userId = user.id
+          const annotations = { ...fiber.getRef(CurrentLogAnnotations), userId: user.id }
+          return Effect.updateContext(next, (context: Context.Context<never>) =>
+            context.pipe(Context.add(CurrentUser, user), Context.add(CurrentLogAnnotations, annotations)))
+        })
+      })
+    })
+  })
+}
+
+const bearerOf = (authorization: string | undefined): string | undefined => {
+  const match = /^bearer +([\w.~+/=-]{1,4096})$/i.exec(authorization ?? "")
+  return match?.[1]
+}
+
+interface Entry {
+  readonly token: string
+  readonly user: Principal
+}
+
+const parseTokens = Effect.fnUntraced(function*(tokens: Redacted.Redacted) {
+  const entries: Array<Entry> = []
+  for (const [index, part] of Redacted.value(tokens).split(",").entries()) {
+    const text = part.trim()
+    if (text === "") continue
+    const separator = text.lastIndexOf(":")
+    if (separator < 1 || separator === text.length - 1) return yield* new InvalidTokens({ position: index + 1 })
+    entries.push({ token: text.slice(0, separator), user: { id: text.slice(separator + 1) } })
+  }
+  return entries
+})
+
+const fromEntries = (entries: ReadonlyArray<Entry>): Authenticator["Service"] => ({
+  authenticate: (token) => {
+    const presented = Redacted.value(token)
+    let found: Principal | undefined
+    // Every entry is compared to its end, whether or not one has matched.
+    for (const entry of entries) if (sameText(entry.token, presented)) found = entry.user
+    return found === undefined
+      ? Effect.fail(new Unauthorized({ reason: "The token is not valid", challenge: invalidToken }))
+      : Effect.succeed(found)
+  }
+})
+
+const sameText = (known: string, presented: string): boolean => {
+  let difference = known.length ^ presented.length
+  for (let i = 0; i < known.length; i++) {
+    difference |= known.charCodeAt(i) ^ (i < presented.length ? presented.charCodeAt(i) : 0)
+  }
+  return difference === 0
+}

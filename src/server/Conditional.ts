@@ -1,0 +1,139 @@
+/**
+ * Versions as strong ETags: `If-Match` on what changes something, `ETag` and `If-None-Match` on what reads it.
+ *
+ * On the routes named, a request without `If-Match` is 428. A version that parses is handed inwards as {@link IfMatch}, on
+ * these and all other routes; whether it still is the current one only the store can say, so an error tagged
+ * `VersionMismatch` becomes 412. {@link setVersion} puts the version on the answer, and a `GET` that knows it already gets
+ * 304.
+ *
+ * **Gotchas**
+ *
+ * - `If-Match: *` asks for any version: it satisfies the stage and leaves {@link IfMatch} empty.
+ * - A weak or foreign ETag never matches, so it is 412. A list of several is refused with 400.
+ *
+ * @example
+ * ```ts
+ * import { Conditional } from "effect-lifecycle/server"
+ * import assert from "node:assert/strict"
+ *
+ * assert.equal(Conditional.etag(3), "\"3\"")
+ * assert.equal(Conditional.stage({ required: ["PATCH /users/:id"] }).name, "server/Conditional")
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Option, Schema } from "effect"
+import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import * as Exchange from "./Exchange.ts"
+import * as RouteMatch from "./RouteMatch.ts"
+import * as ServerStage from "./ServerStage.ts"
+
+/**
+ * The version the caller wants to change; none where it said nothing or `*`.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const IfMatch = Context.Reference<Option.Option<number>>("effect-lifecycle/server/Conditional/IfMatch", {
+  defaultValue: () => Option.none()
+})
+
+/**
+ * This route changes only a version that the caller names.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PreconditionRequired extends Schema.TaggedError<PreconditionRequired>()("PreconditionRequired", {}) {
+  override get message(): string {
+    return "The request has no If-Match: send the ETag of the version you read"
+  }
+}
+
+/**
+ * `If-Match` is not one ETag.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PreconditionInvalid extends Schema.TaggedError<PreconditionInvalid>()("PreconditionInvalid", {}) {
+  override get message(): string {
+    return "If-Match is not one ETag: send the ETag of the version you read"
+  }
+}
+
+/**
+ * The ETag can be no version of ours. A store's own error with this tag means the same to the client.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("VersionMismatch", {}) {
+  override get message(): string {
+    return "The version named in If-Match is not the current one: read again and repeat"
+  }
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The routes that need `If-Match`, such as `"PATCH /users/:id"`. Default none. */
+  readonly required?: RouteMatch.Routes | undefined
+}
+
+/**
+ * The strong ETag of a version.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const etag = (version: number | bigint): string => `"${version}"`
+
+/**
+ * Puts the version's ETag on the answer of the running handler.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const setVersion = (version: number | bigint): Effect.Effect<void> => Exchange.setHeader("etag", etag(version))
+
+/**
+ * Whether a cached copy named by `If-None-Match` is the one with this ETag (weak comparison, RFC 9110 13.1.2).
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isNotModified = (ifNoneMatch: string, current: string): boolean =>
+  ifNoneMatch.trim() === "*" ||
+  ifNoneMatch.split(",").some((each) => each.trim().replace(/^W\//, "") === current.replace(/^W\//, ""))
+
+/**
+ * The stage.
+ *
+ * @category stages
+ * @since 0.1.0
+ */
+export const stage = (options: Options = {}): ServerStage.ServerStage<never> => {
+  const isRequired = RouteMatch.make(options.required ?? [])
+  return ServerStage.make<never, never>({
+    name: "server/Conditional",
+    reports: "Dependencies",
+    wrap: (next) =>
+      Effect.withFiber<HttpServerResponse.HttpServerResponse, unknown>((fiber) => {
+        const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+        const sent = request.headers["if-match"]?.trim()
+        if (sent === undefined) {
+          const { route } = Context.getUnsafe(fiber.context, HttpRouter.RouteContext)
+          return isRequired(route) ? Effect.fail(new PreconditionRequired()) : next
+        }
+        if (sent === "*") return next
+        if (!/^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(sent)) return Effect.fail(new PreconditionInvalid())
+        const version = /^"(0|[1-9]\d{0,14})"$/.exec(sent)?.[1]
+        return version === undefined
+          ? Effect.fail(new VersionMismatch())
+          : Effect.provideService(next, IfMatch, Option.some(Number(version)))
+      })
+  })
+}

@@ -1,0 +1,168 @@
+/**
+ * What the server knows about the request it is answering: one small mutable object for each request, made by the
+ * outermost stage and read by all others.
+ *
+ * Stages write what they learn (the request id, the route's template, who the caller is, which stage answered) and the
+ * headers that every outcome must carry. A single pre-response handler puts those headers on whatever is sent, so they
+ * reach a 404, a 405 and a 500 as well. The access log reads the rest when the body has left.
+ *
+ * Use it in a stage of your own; a handler rarely needs more than {@link current}.
+ *
+ * **Gotchas**
+ *
+ * - It holds safe values only: no header of the request, no body, no query string. Keep it so, everything in it may be
+ *   logged.
+ * - It ends with the request. Do not keep it.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Option } from "effect"
+ * import { Exchange } from "effect-lifecycle/server"
+ * import assert from "node:assert/strict"
+ *
+ * // Outside a request there is none.
+ * assert.ok(Option.isNone(await Effect.runPromise(Exchange.current)))
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Clock, Context, Effect, type Fiber, type Option } from "effect"
+import * as Recorder from "../lifecycle/Recorder.ts"
+import type { StageName } from "../lifecycle/Stage.ts"
+
+/**
+ * One measured stretch of a request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Lap {
+  readonly stage: StageName
+  readonly name: string
+  readonly startNanos: bigint
+  readonly endNanos: bigint
+}
+
+/**
+ * What is known about the request so far.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface State {
+  readonly service: string
+  readonly method: string
+  /** Without the query. */
+  readonly path: string
+  /** The address of the socket's other end; `undefined` on a unix socket. */
+  readonly peer: string | undefined
+  readonly startNanos: bigint
+  requestId: string
+  /** The template of the matched route, such as `/users/:id`. */
+  route: string | undefined
+  userId: string | undefined
+  /** The stage that answered, where it was not the handler. */
+  answeredBy: StageName | undefined
+  /** The status that was sent; 0 until then. */
+  status: number
+  /** Headers for every outcome that the response's own win over, in lower case. */
+  defaultHeaders: Readonly<Record<string, string>>
+  /** Headers for every outcome, in lower case. They win over the response's own. */
+  readonly headers: Record<string, string>
+  /** Headers for the handler's own answer, in lower case; dropped when a problem takes its place. */
+  answerHeaders: Record<string, string> | undefined
+  /** Whether the caller may see how the time was spent. */
+  showTiming: boolean
+  /** Whether anyone will look at {@link State.laps}. */
+  timed: boolean
+  readonly laps: Array<Lap>
+  /** Where the next lap begins. */
+  lapStart: bigint
+  /** How many measured parts are running, one in the other. */
+  depth: number
+  /** Whether the handler has been measured by itself. */
+  handled: boolean
+}
+
+/**
+ * The request that is being answered.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Exchange extends Context.Service<Exchange, State>()("effect-lifecycle/server/Exchange") {}
+
+/**
+ * The state of the running request, or none outside of one.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const current: Effect.Effect<Option.Option<State>> = Effect.withFiber((fiber) =>
+  Effect.succeed(Context.getOption(fiber.context, Exchange))
+)
+
+/**
+ * Sets a header on the answer of the running handler, such as `Location`. It is dropped when the handler fails after all,
+ * and ignored outside a request.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const setHeader = (name: string, value: string): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const state = Context.getOrUndefined(fiber.context, Exchange)
+    if (state !== undefined) (state.answerHeaders ??= {})[name.toLowerCase()] = value
+    return Effect.void
+  })
+
+/**
+ * The state of the request that `fiber` works for. For a hot path that holds its fiber.
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const ofUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): State => {
+  const state = Context.getOrUndefined(fiber.context, Exchange)
+  if (state === undefined) throw new Error("No Exchange: this stage runs outside ServerStack.serve")
+  return state
+}
+
+/**
+ * The clock's nanoseconds on `fiber`.
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const nowUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
+  fiber.getRef(Clock.Clock).currentTimeNanosUnsafe()
+
+/**
+ * Ends the running lap under `stage` and begins the next. Does nothing when nobody will look.
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const lapUnsafe = (
+  state: State,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  stage: StageName,
+  name: string
+): void => {
+  if (!state.timed) return
+  const now = nowUnsafe(fiber)
+  recordUnsafe(state, fiber, { stage, name, startNanos: state.lapStart, endNanos: now })
+  state.lapStart = now
+}
+
+/**
+ * Adds a stretch that was measured elsewhere, and reports it as `StageTimed`.
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const recordUnsafe = (state: State, fiber: Fiber.Fiber<unknown, unknown>, lap: Lap): void => {
+  state.laps.push(lap)
+  const recorder = fiber.getRef(Recorder.Current)
+  if (recorder !== undefined) recorder({ _tag: "StageTimed", ...lap }, fiber)
+}

@@ -1,0 +1,142 @@
+/**
+ * The door on Node: an HTTP server with limits and timeouts, whose own refusals look like all others.
+ *
+ * What Node's parser answers by itself (400 for nonsense, 408 for a request that never ends, 431 for headers that are too
+ * large) leaves as problem+json with a request id of its own, and is reported as a request that ended. Each connection and
+ * request is stamped, so that `ServerTiming` knows what happened before the first stage. A port that cannot be had is one
+ * {@link ListenError} that says what to do.
+ *
+ * **Gotchas**
+ *
+ * - `headersTimeout` and `requestTimeout` bound reading the request, not answering it: that is `Deadlines`.
+ * - A keep-alive connection that idles is closed by the server first. Keep a proxy's own idle timeout below
+ *   `keepAliveTimeout`, or it will now and then send into a closed connection.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { HttpServer } from "effect/http"
+ * import * as NodeListener from "effect-lifecycle/server/NodeListener"
+ * import assert from "node:assert/strict"
+ *
+ * const listener = NodeListener.layer({ port: 0, host: "127.0.0.1" })
+ * const address = HttpServer.addressFormattedWith(Effect.succeed).pipe(Effect.provide(listener))
+ * assert.match(await Effect.runPromise(address), /^http:\/\/127\.0\.0\.1:\d+$/)
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { NodeHttpServer, type NodeServices } from "@effect/platform-node"
+import { Clock, Duration, Effect, Layer, Predicate, Schema } from "effect"
+import type { Etag, HttpPlatform, HttpServer } from "effect/http"
+import * as Http from "node:http"
+import type { Socket } from "node:net"
+import * as refusal from "./internal/nodeRefusal.ts"
+import * as socketTimes from "./internal/socketTimes.ts"
+
+/**
+ * The server could not begin to listen.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ListenError extends Schema.TaggedError<ListenError>()("ListenError", {
+  address: Schema.String,
+  code: Schema.String
+}) {
+  override get message(): string {
+    switch (this.code) {
+      case "EADDRINUSE":
+        return `${this.address} is taken by another process: stop that one, or choose another port`
+      case "EACCES":
+        return `${this.address} needs rights this process does not have: choose a port above 1023`
+      case "EADDRNOTAVAIL":
+      case "ENOTFOUND":
+        return `${this.address} is no address of this machine: listen on 127.0.0.1 or 0.0.0.0`
+      default:
+        return `Cannot listen on ${this.address} (${this.code}): check host and port`
+    }
+  }
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** 0 takes any free port. */
+  readonly port: number
+  /** Default `127.0.0.1`; `0.0.0.0` listens to the network. */
+  readonly host?: string | undefined
+  /** The name of the service, for the reports of refused requests. */
+  readonly service?: string | undefined
+  /** Bytes of all headers together. Default 16 KiB. */
+  readonly maxHeaderBytes?: number | undefined
+  /** To read the headers. Default 10 seconds. */
+  readonly headersTimeout?: Duration.Input | undefined
+  /** To read the whole request. Default 60 seconds. */
+  readonly requestTimeout?: Duration.Input | undefined
+  /** How long an idle connection is kept. Default 75 seconds, above the 60 of most proxies. */
+  readonly keepAliveTimeout?: Duration.Input | undefined
+  /** Connections at the same time; more are dropped. Default unlimited. */
+  readonly maxConnections?: number | undefined
+  /** What requests in flight get at shutdown. Default 20 seconds. */
+  readonly gracePeriod?: Duration.Input | undefined
+}
+
+/**
+ * The listener, with the Node services that `HttpApi` and static files need.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<
+  HttpServer.HttpServer | NodeServices.NodeServices | HttpPlatform.HttpPlatform | Etag.Generator,
+  ListenError
+> =>
+  Layer.unwrap(Effect.gen(function*() {
+    const context = yield* Effect.context<never>()
+    const clock = yield* Clock.Clock
+    const host = options.host ?? "127.0.0.1"
+    const headersTimeout = Duration.toMillis(options.headersTimeout ?? "10 seconds")
+    const evaluate = () => {
+      const server = Http.createServer({
+        maxHeaderSize: options.maxHeaderBytes ?? 16_384,
+        headersTimeout,
+        requestTimeout: Math.max(headersTimeout, Duration.toMillis(options.requestTimeout ?? "60 seconds")),
+        keepAliveTimeout: Duration.toMillis(options.keepAliveTimeout ?? "75 seconds"),
+        // How often Node looks for requests that are late; its default of 30 s would let them stay that much longer.
+        connectionsCheckingInterval: Math.max(100, Math.min(5_000, headersTimeout / 4))
+      })
+      if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
+      const connected = new WeakMap<object, bigint>()
+      const stamp = (request: Http.IncomingMessage) => {
+        const connectedNanos = connected.get(request.socket)
+        connected.delete(request.socket)
+        socketTimes.attach(request, { connectedNanos, requestNanos: clock.currentTimeNanosUnsafe() })
+      }
+      server.on("connection", (socket: Socket) => connected.set(socket, clock.currentTimeNanosUnsafe()))
+      server.on("request", stamp)
+      server.on("checkContinue", stamp)
+      server.on("clientError", (error, socket) => {
+        Effect.runForkWith(context)(refusal.answer(error, socket, options.service ?? "server"))
+      })
+      return server
+    }
+    return NodeHttpServer.layer(evaluate, {
+      port: options.port,
+      host,
+      gracefulShutdownTimeout: options.gracePeriod ?? "20 seconds"
+    }).pipe(
+      Layer.catch((error) =>
+        Layer.effectContext(
+          Effect.fail(new ListenError({ address: `${host}:${options.port}`, code: codeOf(error.cause) }))
+        )
+      )
+    )
+  }))
+
+const codeOf = (cause: unknown): string =>
+  Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : "unknown"

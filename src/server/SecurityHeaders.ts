@@ -1,0 +1,80 @@
+/**
+ * The headers that keep an API's answers from being misread by browsers: no sniffing, no caching, no framing, no referrer.
+ *
+ * They are on every outcome. A response that sets one of them itself (a cacheable `Cache-Control`, a page's own policy)
+ * keeps its own value.
+ *
+ * **Gotchas**
+ *
+ * - `Strict-Transport-Security` is sent only where the request came over https, as its RFC asks.
+ *
+ * @example
+ * ```ts
+ * import { SecurityHeaders } from "effect-lifecycle/server"
+ * import assert from "node:assert/strict"
+ *
+ * assert.equal(SecurityHeaders.defaults["x-content-type-options"], "nosniff")
+ * assert.equal(SecurityHeaders.stage({ headers: { "cache-control": "no-cache" } }).name, "server/SecurityHeaders")
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect } from "effect"
+import { HttpServerRequest } from "effect/http"
+import * as Exchange from "./Exchange.ts"
+import * as ServerStage from "./ServerStage.ts"
+
+/**
+ * The headers sent by default.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaults: Readonly<Record<string, string>> = {
+  "x-content-type-options": "nosniff",
+  "cache-control": "no-store",
+  "referrer-policy": "no-referrer",
+  "content-security-policy": "frame-ancestors 'none'"
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Added to {@link defaults}, in lower case; `undefined` removes one. */
+  readonly headers?: Readonly<Record<string, string | undefined>> | undefined
+  /** The value of `Strict-Transport-Security` over https. Default one year with subdomains; `undefined` sends none. */
+  readonly strictTransportSecurity?: string | undefined
+}
+
+/**
+ * The stage.
+ *
+ * @category stages
+ * @since 0.1.0
+ */
+export const stage = (options: Options = {}): ServerStage.OuterStage => {
+  const plain: Record<string, string> = { ...defaults }
+  for (const [name, value] of Object.entries(options.headers ?? {})) {
+    if (value === undefined) delete plain[name.toLowerCase()]
+    else plain[name.toLowerCase()] = value
+  }
+  const hsts = "strictTransportSecurity" in options
+    ? options.strictTransportSecurity
+    : "max-age=31536000; includeSubDomains"
+  const secure = hsts === undefined ? plain : { ...plain, "strict-transport-security": hsts }
+  return ServerStage.outer({
+    name: "server/SecurityHeaders",
+    reports: "Middleware",
+    wrap: (next) =>
+      Effect.withFiber((fiber) => {
+        const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+        Exchange.ofUnsafe(fiber).defaultHeaders = isHttps(request) ? secure : plain
+        return next
+      })
+  })
+}
+
+const isHttps = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  request.protocol === undefined ? request.originalUrl.startsWith("https:") : request.protocol === "https"

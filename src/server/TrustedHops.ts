@@ -1,0 +1,85 @@
+/**
+ * Whose headers are believed: request ids, deadlines, priorities and trace parents from a peer outside this circle are
+ * treated as absent, and only peers inside it see `Server-Timing`.
+ *
+ * The decision is made from the address of the socket's other end, never from a header.
+ *
+ * **Gotchas**
+ *
+ * - The default believes loopback and private addresses, where proxies and sibling services live. A server that takes
+ *   connections from the internet sees public addresses and so believes nobody; a server behind a proxy believes what the
+ *   proxy passes on, so let the proxy replace these headers.
+ * - A unix socket has no address. It counts as loopback: only this machine can open it.
+ *
+ * @example
+ * ```ts
+ * import { TrustedHops } from "effect-lifecycle/server"
+ * import assert from "node:assert/strict"
+ *
+ * const trusts = TrustedHops.make("private")
+ * assert.ok(trusts("127.0.0.1") && trusts("10.1.2.3") && trusts("::ffff:192.168.0.7"))
+ * assert.ok(!trusts("203.0.113.9"))
+ * ```
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * Everybody, nobody, this machine, this machine and private networks (the default), or a test of the address.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Trust = "all" | "none" | "loopback" | "private" | ((address: string | undefined) => boolean)
+
+/**
+ * The test that a {@link Trust} stands for.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (trust: Trust): (address: string | undefined) => boolean => {
+  switch (trust) {
+    case "all":
+      return () => true
+    case "none":
+      return () => false
+    case "loopback":
+      return isLoopback
+    case "private":
+      return (address) => isLoopback(address) || isPrivate(address)
+    default:
+      return trust
+  }
+}
+
+/**
+ * Whether an address can only be this machine. `undefined` is a unix socket.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isLoopback = (address: string | undefined): boolean => {
+  if (address === undefined) return true
+  const plain = unmapped(address)
+  return plain.startsWith("127.") || plain === "::1"
+}
+
+/**
+ * Whether an address belongs to a private or link-local network (RFC 1918, RFC 4193, RFC 3927).
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isPrivate = (address: string | undefined): boolean => {
+  if (address === undefined) return false
+  const plain = unmapped(address)
+  return plain.includes(":")
+    ? /^(f[cd]|fe[89ab])/i.test(plain)
+    : /^(10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.)/.test(plain)
+}
+
+const unmapped = (address: string): string =>
+  address.length > 7 && address.slice(0, 7).toLowerCase() === "::ffff:" && address.includes(".")
+    ? address.slice(7)
+    : address

@@ -1,0 +1,120 @@
+/**
+ * The beginning and the end of an exchange: what `ServerStack` does outside all stages.
+ */
+import { Context, Effect, type Fiber, Option } from "effect"
+import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
+import * as Recorder from "../../lifecycle/Recorder.ts"
+import * as Conditional from "../Conditional.ts"
+import * as Exchange from "../Exchange.ts"
+import type { Drain } from "../Health.ts"
+import * as ServerTiming from "../ServerTiming.ts"
+import * as socketTimes from "./socketTimes.ts"
+
+type Response = HttpServerResponse.HttpServerResponse
+
+/** Runs `stages` in a new exchange, and completes whatever is sent in the end. */
+export const run = (
+  service: string,
+  drain: Drain,
+  stages: Effect.Effect<Response, unknown, never>
+): Effect.Effect<Response, unknown, HttpServerRequest.HttpServerRequest> =>
+  Effect.withFiber((fiber) => {
+    const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+    const exchange = begin(service, request, fiber)
+    if (drain.draining) exchange.headers["connection"] = "close"
+    HttpEffect.appendPreResponseHandlerUnsafe(
+      fiber.context,
+      (request, response) => Effect.succeed(finish(exchange, fiber, request, response))
+    )
+    // The request's own frame puts the fiber's context back when the answer was sent.
+    fiber.setContext(Context.add(fiber.context, Exchange.Exchange, exchange))
+    return stages
+  })
+
+const begin = (
+  service: string,
+  request: HttpServerRequest.HttpServerRequest,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Exchange.State => {
+  const startNanos = Exchange.nowUnsafe(fiber)
+  const end = request.url.search(/[?#]/)
+  const exchange: Exchange.State = {
+    service,
+    method: request.method,
+    path: end < 0 ? request.url : request.url.slice(0, end),
+    peer: Option.getOrUndefined(request.peerAddress),
+    startNanos,
+    requestId: "",
+    route: undefined,
+    userId: undefined,
+    answeredBy: undefined,
+    status: 0,
+    defaultHeaders: noHeaders,
+    headers: {},
+    answerHeaders: undefined,
+    showTiming: false,
+    timed: fiber.getRef(Recorder.Current) !== undefined,
+    laps: [],
+    lapStart: startNanos,
+    depth: 0,
+    handled: false
+  }
+  return exchange
+}
+
+const noHeaders: Readonly<Record<string, string>> = {}
+
+/** What the listener measured before there was an exchange. */
+export const recordSocketTimes = (exchange: Exchange.State, fiber: Fiber.Fiber<unknown, unknown>): void => {
+  if (!exchange.timed) return
+  const { source } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+  const times = socketTimes.read(source)
+  if (times === undefined) return
+  if (times.connectedNanos !== undefined) {
+    Exchange.recordUnsafe(exchange, fiber, {
+      stage: "Accept",
+      name: "node:net",
+      startNanos: times.connectedNanos,
+      endNanos: times.requestNanos
+    })
+  }
+  Exchange.recordUnsafe(exchange, fiber, {
+    stage: "Server",
+    name: "node:http",
+    startNanos: times.requestNanos,
+    endNanos: exchange.startNanos
+  })
+}
+
+const finish = (
+  exchange: Exchange.State,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  request: HttpServerRequest.HttpServerRequest,
+  response: Response
+): Response => {
+  const headers: Record<string, string> = {
+    ...exchange.defaultHeaders,
+    ...response.headers,
+    ...exchange.answerHeaders,
+    ...exchange.headers
+  }
+  const etag = headers["etag"]
+  const known = etag === undefined ? undefined : request.headers["if-none-match"]
+  if (
+    etag !== undefined && known !== undefined && response.status === 200 &&
+    (request.method === "GET" || request.method === "HEAD") && Conditional.isNotModified(known, etag)
+  ) {
+    delete headers["content-type"]
+    delete headers["content-length"]
+    response = HttpServerResponse.empty({ status: 304 })
+  }
+  exchange.status = response.status
+  Exchange.lapUnsafe(
+    exchange,
+    fiber,
+    exchange.handled ? "Response" : exchange.answeredBy ?? (exchange.route === undefined ? "Router" : "Handler"),
+    "server/ServerStack"
+  )
+  if (exchange.showTiming) headers["server-timing"] = ServerTiming.format(exchange.laps)
+  return HttpServerResponse.setHeaders(response, headers)
+}

@@ -1,0 +1,59 @@
+/**
+ * Effect's router, which also remembers what methods its paths have.
+ */
+import { Effect, Layer } from "effect"
+import { FindMyWay, HttpRouter } from "effect/http"
+
+/** The methods that a URL's path answers, in the usual order; none where no route has that path. */
+export interface MethodIndex {
+  readonly find: (url: string) => ReadonlyArray<string>
+  readonly all: () => ReadonlyArray<string>
+}
+
+export const routable = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] as const
+
+export const layer = (publish: (index: MethodIndex) => void): Layer.Layer<HttpRouter.HttpRouter> =>
+  Layer.effect(
+    HttpRouter.HttpRouter,
+    Effect.gen(function*() {
+      const config = yield* HttpRouter.RouterConfig
+      const router = yield* HttpRouter.make
+      const paths = FindMyWay.make<true>(config)
+      const used = new Set<string>()
+      const remember = (method: string, path: HttpRouter.PathInput) => {
+        const methods: ReadonlyArray<string> = method === "*" ? routable : [method]
+        for (const each of methods) used.add(each)
+        paths.on(methods, path, true)
+        if (path.endsWith("/*")) paths.on(methods, pathOf(path.slice(0, -2)), true)
+      }
+      const ordered = (has: (method: string) => boolean) => {
+        const found = routable.filter((method) => has(method) || (method === "HEAD" && has("GET")))
+        return found.length === 0 || found.includes("OPTIONS") ? found : [...found, "OPTIONS"]
+      }
+      publish({
+        find: (url) => ordered((method) => paths.find(method, url) !== undefined),
+        all: () => ordered((method) => used.has(method))
+      })
+      return instrument(router, "", remember)
+    })
+  )
+
+const instrument = (
+  router: HttpRouter.HttpRouter,
+  prefix: string,
+  remember: (method: string, path: HttpRouter.PathInput) => void
+): HttpRouter.HttpRouter => ({
+  ...router,
+  prefixed: (more) => instrument(router.prefixed(more), HttpRouter.prefixPath(more, prefix), remember),
+  add: (method, path, handler, options) => {
+    remember(method, pathOf(HttpRouter.prefixPath(path, prefix)))
+    return router.add(method, path, handler, options)
+  },
+  addAll: (routes) => {
+    for (const route of routes) remember(route.method, pathOf(HttpRouter.prefixPath(route.path, prefix)))
+    return router.addAll(routes)
+  }
+})
+
+const pathOf = (path: string): HttpRouter.PathInput =>
+  path === "*" ? path : path.startsWith("/") ? path as `/${string}` : `/${path}`

@@ -1,0 +1,145 @@
+/** Checks appends and brings them into the form that every layer stores. */
+import { Effect, type Fiber } from "effect"
+import {
+  type Append,
+  type Appended,
+  type AppendResult,
+  type Expectation,
+  InvalidAppend,
+  type ReadOptions,
+  type StoredEvent,
+  type StreamId
+} from "../EventStore.ts"
+import { isStorable } from "./text.ts"
+import { isUuid, uuid } from "./uuid.ts"
+
+export interface PreparedEvent {
+  readonly id: string
+  readonly type: string
+  readonly schemaVersion: number
+  /** JSON text. */
+  readonly data: string
+  /** JSON text. */
+  readonly meta: string
+}
+
+export interface Prepared {
+  readonly stream: StoredEvent["stream"]
+  readonly expect: Expectation
+  readonly commandId: string | undefined
+  readonly events: ReadonlyArray<PreparedEvent>
+}
+
+/** Index entries of PostgreSQL end at about 2700 bytes; a character takes up to 4. */
+const longest = { tenant: 128, category: 128, id: 255, commandId: 255, type: 255 }
+
+export const fullStream = (stream: StreamId): StoredEvent["stream"] => ({
+  tenant: stream.tenant ?? "",
+  category: stream.category,
+  id: stream.id
+})
+
+/** Whether a stream with this name can exist at all. */
+export const isPossible = (stream: StoredEvent["stream"]): boolean =>
+  isStorable(stream.tenant) && isStorable(stream.category) && isStorable(stream.id)
+
+/** Whether a stream at `version` is what the writer believed it to be. */
+export const holds = (expect: Expectation, version: number): boolean =>
+  expect === "any" || (expect === "noStream" ? version === 0 : expect === "streamExists" ? version > 0 : version === expect)
+
+export const prepare = (appends: ReadonlyArray<Append>): Effect.Effect<ReadonlyArray<Prepared>, InvalidAppend> =>
+  Effect.withFiber((fiber) => {
+    const prepared: Array<Prepared> = []
+    for (const append of appends) {
+      const one = prepareOne(append, fiber)
+      if (one instanceof InvalidAppend) return Effect.fail(one)
+      prepared.push(one)
+    }
+    return Effect.succeed(prepared)
+  })
+
+export const prepareOne = (append: Append, fiber: Fiber.Fiber<unknown, unknown>): Prepared | InvalidAppend => {
+  const stream = fullStream(append.stream)
+  const problem = (stream.tenant === "" ? undefined : nameProblem("stream.tenant", stream.tenant, longest.tenant)) ??
+    nameProblem("stream.category", stream.category, longest.category) ??
+    nameProblem("stream.id", stream.id, longest.id) ??
+    (append.commandId === undefined ? undefined : nameProblem("commandId", append.commandId, longest.commandId)) ??
+    expectationProblem(append.expect) ??
+    (append.events.length === 0 ? invalid("events", "is empty; an append writes at least one event") : undefined)
+  if (problem !== undefined) return problem
+  const events: Array<PreparedEvent> = []
+  for (const [index, event] of append.events.entries()) {
+    const at = `events[${index}]`
+    const id = event.id ?? uuid(fiber)
+    const schemaVersion = event.schemaVersion ?? 1
+    if (!isUuid(id)) return invalid(`${at}.id`, "is not a UUID")
+    const name = nameProblem(`${at}.type`, event.type, longest.type)
+    if (name !== undefined) return name
+    if (!Number.isInteger(schemaVersion) || schemaVersion < 1 || schemaVersion > 0x7fffffff) {
+      return invalid(`${at}.schemaVersion`, "is not a whole number from 1")
+    }
+    const data = jsonText(event.data)
+    if (data === undefined) return invalid(`${at}.data`, "is not a JSON value")
+    const meta = jsonText(event.meta ?? {})
+    if (meta === undefined) return invalid(`${at}.meta`, "is not a record of strings")
+    events.push({ id: id.toLowerCase(), type: event.type, schemaVersion, data, meta })
+  }
+  return { stream, expect: append.expect, commandId: append.commandId, events }
+}
+
+/**
+ * The results of a batch that `blamed` stopped: an append that had happened before keeps its result, every other one is
+ * a conflict with the version its stream still has.
+ */
+export const refused = (
+  prepared: ReadonlyArray<Prepared>,
+  blamed: { readonly index: number; readonly actual: number },
+  replay: (index: number) => Appended | undefined,
+  version: (index: number) => number
+): ReadonlyArray<AppendResult> =>
+  prepared.map(({ expect }, index) =>
+    index === blamed.index
+      ? { _tag: "Conflict", expected: expect, actual: blamed.actual }
+      : replay(index) ?? { _tag: "Conflict", expected: expect, actual: version(index) }
+  )
+
+export interface Window {
+  readonly from: number
+  readonly limit: number
+  readonly backwards: boolean
+}
+
+export const windowOf = (options: ReadOptions | undefined): Window => {
+  const backwards = options?.direction === "backwards"
+  const from = options?.from ?? (backwards ? Number.MAX_SAFE_INTEGER : 1)
+  return {
+    backwards,
+    from: Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, backwards ? Math.floor(from) : Math.ceil(from))),
+    limit: limitOf(options?.limit)
+  }
+}
+
+/** How many to read; all when absent. */
+export const limitOf = (limit: number | undefined): number =>
+  limit === undefined ? Number.POSITIVE_INFINITY : limit >= 1 ? Math.floor(limit) : 0
+
+const invalid = (field: string, reason: string): InvalidAppend => new InvalidAppend({ field, reason })
+
+const nameProblem = (field: string, name: string, longest: number): InvalidAppend | undefined => {
+  if (name === "") return invalid(field, "is empty")
+  if (name.length > longest) return invalid(field, `is longer than ${longest} characters`)
+  return isStorable(name) ? undefined : invalid(field, "holds a character that cannot be stored")
+}
+
+const expectationProblem = (expect: Expectation): InvalidAppend | undefined =>
+  typeof expect === "string" || (Number.isSafeInteger(expect) && expect >= 0)
+    ? undefined
+    : invalid("expect", "is not a version: a whole number from 0")
+
+const jsonText = (value: unknown): string | undefined => {
+  try {
+    return JSON.stringify(value === undefined ? null : value)
+  } catch {
+    return undefined // a cycle or a bigint
+  }
+}

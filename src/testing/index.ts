@@ -1,0 +1,7 @@
+/**
+ * The lab: what tests, exercises and examples need that production does not.
+ *
+ * @since 0.1.0
+ */
+export * as Database from "./Database.ts"
+export * as EmbeddedPostgres from "./EmbeddedPostgres.ts"

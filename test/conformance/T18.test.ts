@@ -1,0 +1,120 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Schema, Stream } from "effect"
+import { RpcGroup, RpcTest } from "effect/rpc"
+import { Domain, Hooks, Mediator, Middleware, Query } from "effect-lifecycle/domain"
+import { Buy, ById, byIdHandler, Pay, payHandler, Place, placeHandler } from "../domain/support/orders.ts"
+import { memory } from "../domain/support/store.ts"
+
+const Ids = Query.stream("orders.Ids", { success: Schema.Int })
+const group = RpcGroup.make(Place, Pay, Buy, ById, Ids)
+
+const recorded = () => {
+  const log: Array<string> = []
+  const note = (line: string) => Effect.sync(() => void log.push(line))
+  const middleware = (name: string) =>
+    Middleware.make((request, self) =>
+      Effect.ensuring(Effect.andThen(note(`${name} in ${request.name}`), self), note(`${name} out ${request.name}`))
+    )
+  const hooks: Hooks.Hooks = {
+    beforeCommand: (command) => note(`beforeCommand ${command.name}`),
+    beforeStore: (command) => note(`beforeStore ${command.name}`),
+    afterStore: (command) => note(`afterStore ${command.name}`),
+    afterCommand: (command, exit) => note(`afterCommand ${command.name} ${exit._tag}`)
+  }
+  const layer = Domain.toLayer([
+    placeHandler,
+    payHandler,
+    byIdHandler,
+    Domain.handler(
+      Buy,
+      ({ orderId, quantity }) =>
+        Mediator.send(Place, { orderId, quantity }).pipe(Effect.map((placed) => placed.version))
+    ),
+    Domain.streamHandler(Ids, () => Stream.make(1, 2))
+  ], { middleware: [middleware("outer"), middleware("inner")], hooks: [hooks] }).pipe(Layer.provide(memory))
+  return { log, layer }
+}
+
+const aggregateCommand = (name: string) => [
+  `outer in ${name}`,
+  `inner in ${name}`,
+  `beforeCommand ${name}`,
+  `beforeStore ${name}`,
+  `afterStore ${name}`,
+  `afterCommand ${name} Success`,
+  `inner out ${name}`,
+  `outer out ${name}`
+]
+
+const around = (name: string) => [`outer in ${name}`, `inner in ${name}`, `inner out ${name}`, `outer out ${name}`]
+
+const once = {
+  command: aggregateCommand("orders.Place"),
+  rejected: [
+    "outer in orders.Place",
+    "inner in orders.Place",
+    "beforeCommand orders.Place",
+    "afterCommand orders.Place Failure",
+    "inner out orders.Place",
+    "outer out orders.Place"
+  ],
+  nested: [
+    "outer in orders.Buy",
+    "inner in orders.Buy",
+    "beforeCommand orders.Buy",
+    ...aggregateCommand("orders.Place"),
+    "afterCommand orders.Buy Success",
+    "inner out orders.Buy",
+    "outer out orders.Buy"
+  ],
+  query: around("orders.ById"),
+  stream: around("orders.Ids")
+}
+
+describe("T18: middleware and hooks run exactly once on every path", () => {
+  it.effect("through Mediator", () => {
+    const { layer, log } = recorded()
+    return Effect.gen(function*() {
+      yield* Mediator.send(Place, { orderId: "o-1", quantity: 1 })
+      assert.deepStrictEqual(log.splice(0), once.command)
+      yield* Effect.flip(Mediator.send(Place, { orderId: "o-1", quantity: 101 }))
+      assert.deepStrictEqual(log.splice(0), once.rejected)
+      yield* Mediator.send(Buy, { orderId: "o-2", quantity: 1 })
+      assert.deepStrictEqual(log.splice(0), once.nested)
+      yield* Mediator.query(ById, { orderId: "o-1" })
+      assert.deepStrictEqual(log.splice(0), once.query)
+      assert.deepStrictEqual(yield* Stream.runCollect(Mediator.stream(Ids, undefined)), [1, 2])
+      assert.deepStrictEqual(log.splice(0), once.stream)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("through an RPC server", () => {
+    const { layer, log } = recorded()
+    return Effect.gen(function*() {
+      const client = yield* RpcTest.makeClient(group, { flatten: true })
+      yield* client("orders.Place", { orderId: "o-1", quantity: 1 })
+      assert.deepStrictEqual(log.splice(0), once.command)
+      const error = yield* Effect.flip(client("orders.Place", { orderId: "o-1", quantity: 101 }))
+      assert.strictEqual(error._tag, "OutOfStock")
+      assert.deepStrictEqual(log.splice(0), once.rejected)
+      yield* client("orders.Buy", { orderId: "o-2", quantity: 1 })
+      assert.deepStrictEqual(log.splice(0), once.nested)
+      assert.deepStrictEqual(yield* client("orders.ById", { orderId: "o-1" }), { quantity: 1, status: "open" })
+      assert.deepStrictEqual(log.splice(0), once.query)
+      assert.deepStrictEqual(yield* Stream.runCollect(client("orders.Ids", undefined)), [1, 2])
+      assert.deepStrictEqual(log.splice(0), once.stream)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("with the hooks around the caller after those of the layer", () => {
+    const { layer, log } = recorded()
+    const ambient: Hooks.Hooks = { beforeCommand: () => Effect.sync(() => void log.push("ambient")) }
+    return Effect.gen(function*() {
+      yield* Mediator.send(Place, { orderId: "o-1", quantity: 1 }).pipe(Hooks.within(ambient))
+      const [before] = once.command.map((line, index) => line.startsWith("beforeCommand") ? index : -1).filter((i) =>
+        i >= 0
+      )
+      assert.deepStrictEqual(log, once.command.toSpliced(before! + 1, 0, "ambient"))
+    }).pipe(Effect.provide(layer))
+  })
+})

@@ -70,11 +70,13 @@ import { IdempotencyStore } from "../store/IdempotencyStore.ts"
 import { StateStore } from "../store/StateStore.ts"
 import { type StoreUnavailable, UnitOfWork } from "../store/UnitOfWork.ts"
 import type { Aggregate } from "./Aggregate.ts"
-import * as Command from "./Command.ts"
-import * as Hooks from "./Hooks.ts"
+import type * as Command from "./Command.ts"
+import type * as Hooks from "./Hooks.ts"
 import * as HookRunner from "./internal/hooks.ts"
 import * as Report from "./internal/report.ts"
+import { whole } from "./internal/unit.ts"
 import { decideAndStore } from "./internal/unitOfDecision.ts"
+import { around, reply, wrapCommand } from "./internal/wrap.ts"
 import type { Middleware, Request } from "./Middleware.ts"
 import type * as Query from "./Query.ts"
 
@@ -343,7 +345,7 @@ export const toLayer = <const Handlers extends ReadonlyArray<AnyHandler>, HR = n
 
 /**
  * Runs several commands as one unit: one transaction, one commit, then their `afterStore` hooks. Any failure that leaves
- * `self` keeps nothing of it.
+ * `self` keeps nothing of it, and neither does a `self` that goes on after a command failed in the middle of its writes.
  *
  * A conflict inside is not retried: the caller decides whether to run the whole unit again.
  *
@@ -352,55 +354,7 @@ export const toLayer = <const Handlers extends ReadonlyArray<AnyHandler>, HR = n
  */
 export const transaction = <A, E, R>(
   self: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | StoreUnavailable, R | UnitOfWork> => Effect.flatMap(UnitOfWork, (unit) => unit.run(self))
-
-const wrapCommand = <R>(
-  on: Installation,
-  definition: Command.Any,
-  prepare: (attempted: Hooks.Attempted, hooks: ReadonlyArray<Hooks.Hooks>) => {
-    readonly attempted: Hooks.Attempted
-    readonly run: Effect.Effect<unknown, unknown, R>
-  }
-) =>
-(payload: unknown): Effect.Effect<{}, unknown, R> => {
-  const request: Request = { name: definition._tag, kind: "command", payload }
-  const self = Effect.withFiber<unknown, unknown, R>((fiber) => {
-    const commandId = fiber.getRef(Command.CommandId)
-    const expectedVersion = fiber.getRef(Command.ExpectedVersion)
-    const outer = fiber.getRef(Hooks.Current)
-    const hooks = outer.length === 0 ? on.hooks : [...on.hooks, ...outer]
-    const { attempted, run } = prepare({
-      name: definition._tag,
-      payload,
-      aggregate: undefined,
-      commandId: Option.getOrUndefined(commandId) ?? definition.commandId(payload as never),
-      expectedVersion: Option.getOrUndefined(expectedVersion)
-    }, hooks)
-    const guarded = hooks.length === 0 ? run : HookRunner.withAfterCommand(
-      Effect.andThen(HookRunner.beforeCommand(hooks, attempted), run),
-      hooks,
-      attempted
-    )
-    return Option.isNone(commandId) && Option.isNone(expectedVersion)
-      ? guarded
-      : Effect.updateContext(guarded, ownNothing)
-  })
-  return reply(Report.ended(definition._tag, "command", around(on.middleware, request, self)))
-}
-
-/** The id and the version that came with a command are not those of the commands that its handler sends. */
-const ownNothing = <R>(context: Context.Context<R>): Context.Context<R> =>
-  Context.add(Context.add(context, Command.CommandId, Option.none()), Command.ExpectedVersion, Option.none())
-
-const around = <A, E, R>(
-  middleware: ReadonlyArray<Middleware>,
-  request: Request,
-  self: Effect.Effect<A, E, R>
-): Effect.Effect<A, unknown, R> =>
-  middleware.reduceRight<Effect.Effect<A, unknown, R>>((inner, outer) => outer(request, inner), self)
-
-/** An Rpc handler may not be typed to answer with nothing, though `void` is what a command without a success answers. */
-const reply = <R>(self: Effect.Effect<unknown, unknown, R>) => self as Effect.Effect<{}, unknown, R>
+): Effect.Effect<A, E | StoreUnavailable, R | UnitOfWork> => UnitOfWork.use((unit) => unit.run(whole(self)))
 
 /** The stores of the layer, for functions that handle a command on behalf of a caller with other stores. */
 const storesOf = (services: Context.Context<never>): Context.Context<never> =>

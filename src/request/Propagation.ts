@@ -110,6 +110,8 @@ export interface Extracted {
 }
 
 /**
+ * What {@link inject} writes beside the values of the fiber.
+ *
  * @category models
  * @since 0.1.0
  */

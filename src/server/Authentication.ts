@@ -178,8 +178,11 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never, Cur
         return Effect.flatMap(authenticator.authenticate(Redacted.make(token)), (user) => {
           Exchange.ofUnsafe(fiber).userId = user.id
           const annotations = { ...fiber.getRef(CurrentLogAnnotations), userId: user.id }
-          return Effect.updateContext(next, (context: Context.Context<never>) =>
-            context.pipe(Context.add(CurrentUser, user), Context.add(CurrentLogAnnotations, annotations)))
+          return Effect.updateContext(
+            next,
+            (context: Context.Context<never>) =>
+              context.pipe(Context.add(CurrentUser, user), Context.add(CurrentLogAnnotations, annotations))
+          )
         })
       })
     })

@@ -60,7 +60,9 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never> => 
       return Effect.withFiber((fiber) => {
         const { headers, method } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
         const declared = headers["content-length"]
-        if (declared !== undefined && Number(declared) > limitBytes) return Effect.fail(new BodyTooLarge({ limitBytes }))
+        if (declared !== undefined && Number(declared) > limitBytes) {
+          return Effect.fail(new BodyTooLarge({ limitBytes }))
+        }
         return method === "GET" && declared === undefined && headers["transfer-encoding"] === undefined ? next : counted
       })
     }

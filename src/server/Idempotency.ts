@@ -72,7 +72,11 @@ export class IdempotencyRecords extends Context.Service<IdempotencyRecords, {
     readonly timeToLive: Duration.Input
   }) => Effect.Effect<Claim, { readonly _tag: string }>
   /** `false` when the lease was lost to another. */
-  readonly complete: (key: ScopedKey, token: string, answer: string) => Effect.Effect<boolean, { readonly _tag: string }>
+  readonly complete: (
+    key: ScopedKey,
+    token: string,
+    answer: string
+  ) => Effect.Effect<boolean, { readonly _tag: string }>
   readonly release: (key: ScopedKey, token: string) => Effect.Effect<void, { readonly _tag: string }>
 }>()("effect-lifecycle/server/IdempotencyRecords") {}
 

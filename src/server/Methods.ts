@@ -84,11 +84,17 @@ export const stage = (): ServerStage.OuterStage<Routes> =>
         Effect.withFiber<HttpServerResponse.HttpServerResponse, unknown>((fiber) => {
           const exchange = Exchange.ofUnsafe(fiber)
           // A handler may fail with the router's error too; then the path does exist.
-          if (exchange.route !== undefined) return Effect.fail(error)
+          if (exchange.route !== undefined) {
+            return Effect.fail(error)
+          }
           const { method, url } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-          if (!standard.has(method)) return Effect.fail(new MethodUnknown({ method }))
+          if (!standard.has(method)) {
+            return Effect.fail(new MethodUnknown({ method }))
+          }
           const found = method === "OPTIONS" && url === "*" ? routes.allMethods() : routes.methodsOf(url)
-          if (found.length === 0) return Effect.fail(error)
+          if (found.length === 0) {
+            return Effect.fail(error)
+          }
           const allow = found.join(", ")
           return method === "OPTIONS"
             ? Effect.succeed(HttpServerResponse.empty({ status: 204, headers: { allow } }))

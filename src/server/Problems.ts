@@ -225,8 +225,11 @@ export const stage = (options: { readonly table?: Table | undefined } = {}): Ser
         onFailure: (cause) =>
           Effect.withFiber((fiber) => {
             const exchange = Exchange.ofUnsafe(fiber)
-            const answer = causes.answer(cause, problems.describe, (defect) =>
-              defect instanceof Escalated ? { error: defect.error } : undefined)
+            const answer = causes.answer(
+              cause,
+              problems.describe,
+              (defect) => defect instanceof Escalated ? { error: defect.error } : undefined
+            )
             if (answer.defect) {
               const recorder = fiber.getRef(Recorder.Current)
               if (recorder !== undefined) {
@@ -256,7 +259,9 @@ const declare = <E extends { readonly _tag: string }>(
   const tag = documents.tagOfSchema(errorClass)
   const row = rows[tag]
   if (row === undefined) {
-    throw new Error(`Problems.table has no row for the error "${tag}": add one, or it cannot be declared on an endpoint`)
+    throw new Error(
+      `Problems.table has no row for the error "${tag}": add one, or it cannot be declared on an endpoint`
+    )
   }
   const decode = Schema.decodeUnknownEffect(errorClass)
   return documents.schemaOf(tag, row).pipe(
@@ -274,6 +279,7 @@ const declare = <E extends { readonly _tag: string }>(
           })
       })
     ),
-    (schema) => HttpApiSchema.status(row.status)(schema.pipe(HttpApiSchema.asJson({ contentType: documents.contentType })))
+    (schema) =>
+      HttpApiSchema.status(row.status)(schema.pipe(HttpApiSchema.asJson({ contentType: documents.contentType })))
   )
 }

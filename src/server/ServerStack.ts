@@ -32,6 +32,7 @@
  */
 import { Context, type Duration, Effect, Layer, Scope } from "effect"
 import { HttpRouter, HttpServer, type HttpServerResponse } from "effect/http"
+import type { PrometheusMetrics } from "effect/observability"
 import type { StageName } from "../lifecycle/Stage.ts"
 import * as AccessLog from "./AccessLog.ts"
 import * as Authentication from "./Authentication.ts"
@@ -86,8 +87,8 @@ export interface Options {
   // Beside the stages.
   /** What `/health/ready` asks. */
   readonly readiness?: Health.Checks<unknown> | undefined
-  /** Whether `/metrics` is served. Default `true`. */
-  readonly metrics?: boolean | undefined
+  /** How `/metrics` is served, or `false` where it is not. */
+  readonly metrics?: boolean | PrometheusMetrics.HttpOptions | undefined
   /** How long the server answers as unready before it stops accepting. Default none. */
   readonly drainDelay?: Duration.Input | undefined
 }
@@ -159,7 +160,7 @@ export const serve = <A, E, R, const O extends Options>(
       routes.pipe(Layer.provide(around(Effect.map(wrapsOf(route), aroundRoute)))),
       Layer.mergeAll(
         Health.layer(options.readiness ?? {}, drain),
-        options.metrics === false ? Layer.empty : Metrics.layer()
+        options.metrics === false ? Layer.empty : Metrics.layer(options.metrics === true ? {} : options.metrics)
       ).pipe(Layer.provide(around(Effect.succeed(aroundRoute([])))))
     ).pipe(Layer.provideMerge(instrumentedRouter.layer((built) => index = built)))
 
@@ -236,14 +237,12 @@ const wrapsOf = (
 
 const aroundRouter = (router: Effect.Effect<Response, unknown, unknown>, stages: ReadonlyArray<Built>): Wrapped => {
   const found = Effect.withFiber((fiber) => {
-    Exchange.lapUnsafe(Exchange.ofUnsafe(fiber), fiber, "Middleware", "server/ServerStack")
+    const exchange = Exchange.ofUnsafe(fiber)
+    exchangeRun.recordSocketTimes(exchange, fiber)
+    Exchange.lapUnsafe(exchange, fiber, "Middleware", "server/ServerStack")
     return router
   }) as Wrapped
-  const wrapped = stages.reduceRight((next, stage) => stage.wrap(next), found)
-  return Effect.withFiber((fiber) => {
-    exchangeRun.recordSocketTimes(Exchange.ofUnsafe(fiber), fiber)
-    return wrapped
-  })
+  return stages.reduceRight((next, stage) => stage.wrap(next), found)
 }
 
 /** The stages around one route, with a lap wherever one ends and another of a different kind begins. */

@@ -1,4 +1,6 @@
 export * as EventStore from "./EventStore.ts"
 export * as IdempotencyStore from "./IdempotencyStore.ts"
+export * as MemoryStore from "./MemoryStore.ts"
+export * as StateCache from "./StateCache.ts"
 export * as StateStore from "./StateStore.ts"
 export * as UnitOfWork from "./UnitOfWork.ts"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option } from "effect"
 import { Domain, DomainError, Hooks, Mediator } from "effect-lifecycle/domain"
-import { EventStore, StateStore, UnitOfWork } from "effect-lifecycle/store"
+import { EventStore, IdempotencyStore, StateStore, UnitOfWork } from "effect-lifecycle/store"
 import { byIdHandler, orders, payHandler, Place, placeHandler } from "../domain/support/orders.ts"
 import { allEvents, failingAt, memory, type Step } from "../domain/support/store.ts"
 
@@ -63,6 +63,41 @@ describe("T28: events, state and idempotency record commit together or not at al
         assert.deepStrictEqual(yield* kept, before)
       }).pipe(Effect.provide(Domain.toLayer(handlers).pipe(Layer.provideMerge(memory)))))
   }
+
+  it.effect("keeps none of a unit that goes on after the store was lost in the middle of a command", () => {
+    let armed: Step | undefined
+    return Effect.gen(function*() {
+      yield* place(1)
+      armed = "put"
+      const unit = Domain.transaction(Effect.andThen(Effect.exit(place(2)), Effect.succeed("went on")))
+      assert.strictEqual((yield* Effect.flip(unit))._tag, "StoreUnavailable")
+      assert.deepStrictEqual(yield* kept, before)
+    }).pipe(Effect.provide(
+      Domain.toLayer(handlers).pipe(Layer.provideMerge(failingAt((step) => step === armed)))
+    ))
+  })
+
+  it.effect("keeps the answer of an idempotency key with the command, or neither", () =>
+    Effect.gen(function*() {
+      const keys = yield* IdempotencyStore.IdempotencyStore
+      const key = { scope: "POST /orders", key: "k-1" }
+      const options = { fingerprint: "f", lease: "1 minute", timeToLive: "1 day" } as const
+      const claim = keys.claim(key, options)
+      const answering = (quantity: number) =>
+        Effect.gen(function*() {
+          const claimed = yield* claim
+          const token = claimed._tag === "Claimed" ? claimed.token : ""
+          return yield* Domain.transaction(Effect.gen(function*() {
+            yield* keys.complete(key, token, "201")
+            return yield* place(quantity)
+          })).pipe(Effect.tapError(() => keys.release(key, token)))
+        })
+      yield* Effect.flip(answering(101))
+      assert.deepStrictEqual(yield* allEvents, [])
+      yield* answering(1)
+      assert.deepStrictEqual(yield* claim, { _tag: "Completed", answer: "201" })
+      assert.lengthOf(yield* allEvents, 1)
+    }).pipe(Effect.provide(Domain.toLayer(handlers).pipe(Layer.provideMerge(memory)))))
 
   it.effect("opens the transaction after beforeCommand, and starts afterStore after the commit", () => {
     const seen: Array<string> = []

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Option, Schema, Stream } from "effect"
+import { Cause, Effect, Exit, Layer, Schema, Stream } from "effect"
 import { Aggregate, Command, DomainEvent } from "effect-lifecycle/domain"
 import { EventStore } from "effect-lifecycle/store"
 import { Cancelled, Order, Paid, Pay, Place, Placed } from "./support/orders.ts"
@@ -69,7 +69,7 @@ describe("Aggregate", () => {
           meta: {},
           at: new Date(0)
         }))),
-      findAppend: () => Effect.succeed(Option.none())
+      findAppend: () => Effect.succeedNone
     }))))
 
   it("refuses two events or two commands of one name", () => {

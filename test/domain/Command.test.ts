@@ -21,7 +21,7 @@ describe("Command", () => {
       assert.isFalse(PrimaryKey.isPrimaryKey(without))
       const encoded = yield* Schema.encodeEffect(Place.payloadSchema)(withId)
       assert.deepStrictEqual(encoded, { orderId: "o-1", quantity: 1, requestKey: "k-1" })
-      assert.isTrue(PrimaryKey.isPrimaryKey(yield* Schema.decodeUnknownEffect(Place.payloadSchema)(encoded)))
+      assert.isTrue(PrimaryKey.isPrimaryKey(yield* Schema.decodeEffect(Place.payloadSchema)(encoded)))
     }))
 
   it.effect("sends every failure that a command can have over the wire", () =>

@@ -77,6 +77,19 @@ describe("Deadline", () => {
         assert.deepStrictEqual(yield* inner, Option.some(1000))
       }))
 
+    it.effect("never fires early: parts of a millisecond count as a whole one", () =>
+      Effect.gen(function*() {
+        const fiber = yield* Effect.never.pipe(
+          Deadline.within(Duration.micros(1500n)),
+          Effect.flip,
+          Effect.forkChild({ startImmediately: true })
+        )
+        yield* TestClock.adjust(1)
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* TestClock.adjust(1)
+        assert.strictEqual((yield* Fiber.join(fiber)).budgetMillis, 1.5)
+      }))
+
     it.effect("waits for an uninterruptible region and then reports how long it took", () =>
       Effect.gen(function*() {
         const fiber = yield* Effect.sleep("5 seconds").pipe(
@@ -149,6 +162,22 @@ describe("Deadline", () => {
         yield* TestClock.adjust("1 second")
         yield* Fiber.join(fiber)
         assert.deepStrictEqual(seen, [{ _tag: "DeadlineMissed", budgetMillis: 1000 }])
+      }))
+
+    it.effect("reports once where a check inside an uninterruptible region sees it first", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const fiber = yield* Effect.sleep("2 seconds").pipe(
+          Effect.andThen(Effect.ignore(Deadline.check)),
+          Effect.uninterruptible,
+          Deadline.within("1 second"),
+          Effect.exit,
+          Recorder.recordTo((report) => seen.push(report._tag)),
+          Effect.forkChild({ startImmediately: true })
+        )
+        yield* TestClock.adjust("2 seconds")
+        assert.isTrue(Exit.isFailure(yield* Fiber.join(fiber)))
+        assert.deepStrictEqual(seen, ["DeadlineMissed"])
       }))
 
     it.effect("reports nothing when the work is in time", () =>
@@ -296,7 +325,8 @@ describe("Deadline", () => {
         yield* TestClock.adjust("800 millis")
         assert.deepStrictEqual(yield* Fiber.join(fiber), [800, Option.some(200)])
         const tooMuch = Effect.void.pipe(Deadline.reserve("2 seconds"), Deadline.within("1 second"))
-        assert.strictEqual((yield* Effect.flip(tooMuch))._tag, "DeadlineExceeded")
+        const refused = yield* Effect.flip(tooMuch)
+        assert.deepStrictEqual([refused._tag, refused.budgetMillis], ["DeadlineExceeded", 0])
         yield* Effect.void.pipe(Deadline.reserve("2 seconds"))
       }))
 

@@ -52,6 +52,10 @@ describe("DeadlineCodec", () => {
         })
     )
 
+    it(`${codec.header}: names a doubled header as such`, () => {
+      assert.deepStrictEqual(codec.decode("5, 6"), Result.fail("more than one value"))
+    })
+
     it.effect(`${codec.header}: refuses malformed values with a reason that does not quote them`, () =>
       Effect.sync(() => {
         const bad = [

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Option, Result, Schema, Tracer } from "effect"
+import { Clock, Duration, Effect, Fiber, Option, Result, Schema, Tracer } from "effect"
 import { Recorder } from "effect-lifecycle/lifecycle"
 import { Deadline, DeadlineCodec, Priority, Propagation, RequestId, TraceContext } from "effect-lifecycle/request"
 import { HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
@@ -115,6 +115,15 @@ describe("Propagation", () => {
         })
         assert.isTrue(Option.isSome(RequestId.parse(extracted.requestId)))
         assert.isAtMost(Option.getOrThrow(millisOf(extracted.deadline)), 10_000)
+      }))
+
+    it.effect("counts the time in a queue from the moment the request came in", () =>
+      Effect.gen(function*() {
+        const receivedAtNanos = yield* Clock.monotonicTimeNanos
+        yield* TestClock.adjust("400 millis")
+        const extracted = yield* Propagation.extract({ "x-request-timeout": "1" }, { receivedAtNanos })
+        const left = yield* Propagation.run(Deadline.remaining, extracted)
+        assert.deepStrictEqual(Option.map(left, Duration.toMillis), Option.some(600))
       }))
 
     it.effect("takes the smallest of several timeout headers", () =>

@@ -62,17 +62,19 @@ export class Api extends HttpApi.make("users").add(Users).annotate(HttpApi.Parse
 
 const alice = { id: "u-1", name: "Alice", email: "alice@example.com" }
 
+const find = Effect.fnUntraced(function*(id: string) {
+  if (id === "away") return yield* new StoreUnavailable({ operation: "read", reason: canary })
+  return id === "u-1" ? alice : yield* new UserNotFound({ id })
+})
+
 export const Handlers = HttpApiBuilder.group(Api, "users", (handlers) =>
   handlers.handleAll({
     byId: ({ params }) =>
-      (params.id === "u-1"
-        ? Effect.as(Conditional.setVersion(3), alice)
-        : params.id === "away"
-        ? Effect.fail(new StoreUnavailable({ operation: "read", reason: canary }))
-        : Effect.fail(new UserNotFound({ id: params.id }))).pipe(
-          Problems.escalate("StoreUnavailable"),
-          ServerTiming.measure("Handler", "users.byId")
-        ),
+      find(params.id).pipe(
+        Effect.tap(() => Conditional.setVersion(3)),
+        Problems.escalate("StoreUnavailable"),
+        ServerTiming.measure("Handler", "users.byId")
+      ),
     list: () => Effect.succeed([alice]),
     create: ({ payload }) =>
       Exchange.setHeader("location", "/users/u-2").pipe(
@@ -87,7 +89,11 @@ export const Handlers = HttpApiBuilder.group(Api, "users", (handlers) =>
   }))
 
 export const Raw = Layer.mergeAll(
-  HttpRouter.add("GET", "/raw/whoami", Effect.map(Authentication.CurrentUser, (user) => HttpServerResponse.text(user.id))),
+  HttpRouter.add(
+    "GET",
+    "/raw/whoami",
+    Effect.map(Authentication.CurrentUser, (user) => HttpServerResponse.text(user.id))
+  ),
   HttpRouter.add("GET", "/raw/defect", Effect.die(new Error(canary))),
   HttpRouter.add("GET", "/raw/unmapped", Effect.fail(new Unmapped({ secret: canary }))),
   HttpRouter.add("GET", "/raw/missing", Effect.fail(new UserNotFound({ id: "u-9" }))),

@@ -11,7 +11,7 @@ const program = Effect.gen(function*() {
   ours(`users.Create answered ${JSON.stringify(user)}`)
 
   source(
-    "event 'user-created' is generated with its key, payload, timestamp and aggregate id; nothing can read it back"
+    "event 'user-created' is generated with key, payload, timestamp and aggregate id, and appended to the event log"
   )
   const events = yield* EventStore.EventStore
   yield* events.read({ category: "User", id: "u-1" }).pipe(
@@ -20,7 +20,9 @@ const program = Effect.gen(function*() {
     )
   )
 
-  source("state_store.update runs after event_store.append, in a transaction of its own")
+  source(
+    "state_store.update('user', user_id, new_state) is the next step (the package commits the two one after the other)"
+  )
   const states = yield* StateStore.StateStore
   const row = yield* states.get(users, "u-1")
   if (Option.isSome(row)) ours(`the state is ${JSON.stringify(row.value.state)} at version ${row.value.version}`)

@@ -12,7 +12,7 @@ const program = Effect.gen(function*() {
     for (const issue of invalid.issues) ours(`InvalidPayload at ${issue.pointer}`)
   }
 
-  source("any ValueError becomes a 400 with its message, also one that is a bug")
+  source("except ValueError also catches what is a bug (the package answers every ValueError with 400 and its message)")
   yield* Mediator.send(CreateUser, { id: "u-1", name: "John Doe", email: "john@example.com" })
   const answer = yield* Mediator.send(CreateUser, { id: "u-1", name: "John Doe", email: "john@example.com" }).pipe(
     Effect.as("created"),

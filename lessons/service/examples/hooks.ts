@@ -18,8 +18,9 @@ const hooks: Hooks.Hooks = {
         : Effect.void
     )
   },
+  // The caller has the answer by then: nobody waits for this hook.
   afterStore: (_command, events) =>
-    note(`afterStore ${events.map((event) => `${event.type} ${event.version}`).join(", ")}`),
+    Effect.delay(note(`afterStore ${events.map((event) => `${event.type} ${event.version}`).join(", ")}`), "20 millis"),
   afterCommand: (command, exit) => note(`afterCommand ${command.name} ${Exit.isSuccess(exit) ? "succeeded" : "failed"}`)
 }
 
@@ -28,8 +29,8 @@ const program = Effect.gen(function*() {
     "before_process_command, before_store_event, after_store_event, after_process_command (the package has none of them)"
   )
   yield* Mediator.send(CreateUser, { id: "u-1", name: "John Doe", email: "john@example.com" })
-  // Nobody waits for `afterStore`, so give it its turn.
-  yield* Effect.sleep("20 millis")
+  ours("the caller has the answer")
+  yield* Effect.sleep("60 millis")
 
   source("before_store_event may validate the event; what a refusal leaves behind is not said")
   const refused = yield* Effect.flip(

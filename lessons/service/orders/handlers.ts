@@ -57,15 +57,18 @@ export const OrdersDomain = Domain.toLayer([
         ...(page.next === undefined ? {} : { next: page.next })
       }
     })),
-  Domain.streamHandler(Events, ({ id }) =>
-    Stream.unwrap(Effect.map(EventStore.EventStore, (store) =>
-      store.read({ category: OrderAggregate.name, id }).pipe(
-        Stream.map((event) => ({
-          version: event.version,
-          type: event.type,
-          at: event.at.toISOString(),
-          data: event.data,
-          ...(event.meta["requestId"] === undefined ? {} : { requestId: event.meta["requestId"] })
-        }))
-      ))))
+  Domain.streamHandler(
+    Events,
+    ({ id }) =>
+      Stream.unwrap(Effect.map(EventStore.EventStore, (store) =>
+        store.read({ category: OrderAggregate.name, id }).pipe(
+          Stream.map((event) => ({
+            version: event.version,
+            type: event.type,
+            at: event.at.toISOString(),
+            data: event.data,
+            ...(event.meta["requestId"] === undefined ? {} : { requestId: event.meta["requestId"] })
+          }))
+        )))
+  )
 ])

@@ -3,6 +3,7 @@ import { Effect, Schema, Stream } from "effect"
 import { Mediator } from "effect-lifecycle/domain"
 import { Conditional, Exchange, Problems } from "effect-lifecycle/server"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import type { Rpc } from "effect/rpc"
 import { asCaller, idOfKey } from "../shared/Caller.ts"
 import { problems } from "../shared/problems.ts"
 import {
@@ -53,7 +54,7 @@ export class OrdersApi extends HttpApi.make("orders").add(
     HttpApiEndpoint.post("cancel", "/orders/:id/cancellation", { params, success: Order, error: [notFound, closed] }),
     HttpApiEndpoint.get("events", "/orders/:id/events", {
       params,
-      success: HttpApiSchema.StreamNdjson(OrderEvent),
+      success: HttpApiSchema.StreamNdjson({ schema: OrderEvent }),
       error: notFound
     })
   )
@@ -75,7 +76,10 @@ export const OrdersHttp = HttpApiBuilder.group(OrdersApi, "orders", (handlers) =
     pay: ({ params }) => Mediator.send(Pay, params).pipe(Effect.flatMap(answer), asCaller),
     cancel: ({ params }) => Mediator.send(Cancel, params).pipe(Effect.flatMap(answer), asCaller),
     events: ({ params }) =>
-      asCaller(Effect.as(Mediator.query(ById, params), Mediator.stream(Events, params))).pipe(
-        Effect.map(Stream.orDie)
-      )
+      Effect.gen(function*() {
+        yield* Mediator.query(ById, params)
+        // The answer goes on after the handler has returned, so it takes along what it needs.
+        const services = yield* Effect.context<Rpc.Handler<typeof Events._tag>>()
+        return Mediator.stream(Events, params).pipe(Stream.provideContext(services), Stream.orDie)
+      }).pipe(asCaller)
   }))

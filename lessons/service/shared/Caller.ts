@@ -1,15 +1,23 @@
 /** What the HTTP handlers of the three services hand on to the domain. */
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { Command } from "effect-lifecycle/domain"
+import { Deadline } from "effect-lifecycle/request"
 import { Authentication, Idempotency, Problems } from "effect-lifecycle/server"
 import { createHash, randomUUID } from "node:crypto"
 
-/** Runs a command or query for the authenticated caller; whatever fails goes to the table of problems. */
+/**
+ * Runs a command or query for the authenticated caller, and says in the log how much time there is for it. Whatever fails
+ * goes to the table of problems.
+ */
 export const asCaller = <A, E, R>(
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<A, never, R | Authentication.CurrentUser> =>
-  Effect.flatMap(Authentication.CurrentUser, (user) =>
-    Problems.escalate(Effect.provideService(self, Command.Actor, Option.some(user.id))))
+  Effect.gen(function*() {
+    const user = yield* Authentication.CurrentUser
+    const left = Option.map(yield* Deadline.remaining, (left) => Math.floor(Duration.toMillis(left)))
+    yield* Effect.logInfo("deadline").pipe(Effect.annotateLogs({ deadline_ms: Option.getOrUndefined(left) }))
+    return yield* Problems.escalate(Effect.provideService(self, Command.Actor, Option.some(user.id)))
+  })
 
 /** An id that nobody has had before. */
 export const newId = (prefix: string): Effect.Effect<string> =>

@@ -1,6 +1,6 @@
 /** What the orders service asks the payments service. */
 import { Context, Effect, Layer } from "effect"
-import { HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
+import { type HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { type Order, PaymentFailed } from "../orders/model.ts"
 import { Payment } from "../payments/model.ts"
 import * as ServiceClient from "./ServiceClient.ts"

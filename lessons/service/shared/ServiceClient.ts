@@ -2,7 +2,7 @@
  * An `HttpClient` for calls between the services: it speaks with the service's own token, never the caller's, and hands on
  * the deadline, the request id, the priority and the trace.
  */
-import { Effect, Redacted } from "effect"
+import { Effect, type Redacted } from "effect"
 import { Propagation } from "effect-lifecycle/request"
 import { HttpClient, HttpClientRequest } from "effect/http"
 

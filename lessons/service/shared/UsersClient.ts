@@ -1,6 +1,6 @@
 /** What the payments service asks the users service. */
 import { Context, Effect, Layer, Schema } from "effect"
-import { HttpClient, HttpClientResponse } from "effect/http"
+import { type HttpClient, HttpClientResponse } from "effect/http"
 import { PayerRefused, PayerUnknown } from "../payments/model.ts"
 import { User } from "../users/model.ts"
 import * as ServiceClient from "./ServiceClient.ts"

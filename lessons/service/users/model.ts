@@ -68,7 +68,8 @@ export const UserAggregate = Aggregate.make({
   commands: [Register, Change],
   events: [UserRegistered, UserChanged],
   decide: {
-    "users.Register": (state, { name, email }) => Effect.succeed(state.exists ? [] : [UserRegistered.make({ name, email })]),
+    "users.Register": (state, { name, email }) =>
+      Effect.succeed(state.exists ? [] : [UserRegistered.make({ name, email })]),
     "users.Change": (state, { id, name, email }) => {
       if (!state.exists) return Effect.fail(new UserNotFound({ id }))
       const change = {

@@ -8,6 +8,7 @@ import { ConcurrencyConflict, InvalidPayload, VersionMismatch } from "../DomainE
 import type { InvalidEvent, UnknownEvent } from "../DomainEvent.ts"
 import type { Attempted, Hooks, Stored } from "../Hooks.ts"
 import { beforeStore } from "./hooks.ts"
+import { writing } from "./unit.ts"
 
 export interface Stores<P> {
   readonly events: EventStore["Service"]
@@ -90,7 +91,7 @@ const attempt = <State, Event extends { readonly _tag: string }, R, P>(
       encoded.push({ ...result.success, meta })
     }
     const result = yield* stores.events.append({ stream, expect: before.version, events: encoded, commandId }).pipe(
-      Effect.catchTag("InvalidAppend", (error) => Effect.fail(invalid(command.name, error)))
+      Effect.catchTag("InvalidAppend", (error) => unstorable(command.name, error))
     )
     if (result._tag === "Conflict") {
       return yield* expectedVersion === undefined
@@ -102,17 +103,19 @@ const attempt = <State, Event extends { readonly _tag: string }, R, P>(
         : mismatch(expectedVersion, result.actual)
     }
     if (result.replayed) return yield* replay(decision, id, result)
-    if (aggregate.project !== undefined) {
-      yield* Effect.provideContext(aggregate.project(after, { id, version: result.version }), stores.projection)
-    }
     const stored = events.map((event, index): Stored => ({
       type: event._tag,
       version: result.firstVersion + index,
       event,
       meta
     }))
-    yield* stores.unit.afterCommit(decision.committed(command, stored, hooks))
-    return reply(after, events, result.version, id)
+    return yield* writing(Effect.gen(function*() {
+      if (aggregate.project !== undefined) {
+        yield* Effect.provideContext(aggregate.project(after, { id, version: result.version }), stores.projection)
+      }
+      yield* stores.unit.afterCommit(decision.committed(command, stored, hooks))
+      return reply(after, events, result.version, id)
+    }))
   })
 
 /** The reply that the first run gave: from the state as it was after its append, and its events. */
@@ -136,8 +139,11 @@ const replay = <State, Event extends { readonly _tag: string }, R, P>(
 const orDieOnUnreadable = <A>(self: Effect.Effect<A, StoreUnavailable | UnknownEvent | InvalidEvent>) =>
   Effect.catchTags(self, { UnknownEvent: Effect.die, InvalidEvent: Effect.die })
 
-const invalid = (name: string, error: InvalidAppend) =>
-  new InvalidPayload({ name, issues: [{ pointer: "", message: `${error.field} ${error.reason}` }] })
+/** The names come from the payload; anything else that no store could take is a mistake in the events. */
+const unstorable = (name: string, error: InvalidAppend): Effect.Effect<never, InvalidPayload> =>
+  error.field.startsWith("stream") || error.field === "commandId"
+    ? Effect.fail(new InvalidPayload({ name, issues: [{ pointer: "", message: `${error.field} ${error.reason}` }] }))
+    : Effect.die(error)
 
 const metaOf = (command: Attempted): Effect.Effect<Readonly<Record<string, string>>> =>
   Effect.withFiber((fiber) => {

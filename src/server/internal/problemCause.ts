@@ -174,4 +174,3 @@ export const complete = (
   }
   return documents.respond(problem, exchange)
 }
-

@@ -13,5 +13,4 @@ export const attach = (source: object, times: SocketTimes): void => {
   Object.defineProperty(source, key, { value: times })
 }
 
-export const read = (source: object): SocketTimes | undefined =>
-  key in source ? source[key] as SocketTimes : undefined
+export const read = (source: object): SocketTimes | undefined => key in source ? source[key] as SocketTimes : undefined

@@ -45,7 +45,8 @@ export const isPossible = (stream: StoredEvent["stream"]): boolean =>
 
 /** Whether a stream at `version` is what the writer believed it to be. */
 export const holds = (expect: Expectation, version: number): boolean =>
-  expect === "any" || (expect === "noStream" ? version === 0 : expect === "streamExists" ? version > 0 : version === expect)
+  expect === "any" ||
+  (expect === "noStream" ? version === 0 : expect === "streamExists" ? version > 0 : version === expect)
 
 export const prepare = (appends: ReadonlyArray<Append>): Effect.Effect<ReadonlyArray<Prepared>, InvalidAppend> =>
   Effect.withFiber((fiber) => {

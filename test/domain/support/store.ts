@@ -1,6 +1,6 @@
 import { Effect, Layer, Stream } from "effect"
 import { EventStore, StateStore, UnitOfWork } from "effect-lifecycle/store"
-import { layer as memory } from "./tinyStore.ts"
+import { layer as memory } from "effect-lifecycle/store/MemoryStore"
 
 export { memory }
 

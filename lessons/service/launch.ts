@@ -1,0 +1,173 @@
+/**
+ * The three services of the running example, on one machine: users, orders and payments, each with its own database.
+ *
+ * A request to pay an order walks all of them: orders asks payments for the money, payments asks users whether the payer is
+ * known. Each service speaks with its own token and hands the deadline, the request id and the trace on.
+ */
+import { NodeHttpClient } from "@effect/platform-node"
+import { Config, Context, Effect, type FileSystem, Layer, Metric, type Path, Redacted } from "effect"
+import { Logs, Metrics, Names, Spans } from "effect-lifecycle/observability"
+import { Authentication, Conditional, Idempotency, Problems, ServerStack } from "effect-lifecycle/server"
+import { layer as nodeListener } from "effect-lifecycle/server/NodeListener"
+import { type EventStore, IdempotencyStore, type StateStore, type UnitOfWork } from "effect-lifecycle/store"
+import * as Pg from "effect-lifecycle/store/pg"
+import { Database } from "effect-lifecycle/testing"
+import { type Etag, type HttpClient, type HttpPlatform, type HttpRouter, HttpServer } from "effect/http"
+import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
+import { SqlClient } from "effect/sql"
+import { randomBytes } from "node:crypto"
+import { OrdersDomain } from "./orders/handlers.ts"
+import { OrdersApi, OrdersHttp } from "./orders/http.ts"
+import { orders } from "./orders/model.ts"
+import { PaymentsDomain } from "./payments/handlers.ts"
+import { PaymentsApi, PaymentsHttp } from "./payments/http.ts"
+import { payments } from "./payments/model.ts"
+import { PaymentsClient } from "./shared/PaymentsClient.ts"
+import { problems } from "./shared/problems.ts"
+import { UsersClient } from "./shared/UsersClient.ts"
+import { UsersDomain } from "./users/handlers.ts"
+import { UsersApi, UsersHttp } from "./users/http.ts"
+import { users } from "./users/model.ts"
+
+export interface Addresses {
+  readonly users: string
+  readonly orders: string
+  readonly payments: string
+}
+
+export interface Options {
+  /** Of users; orders has the next one, payments the one after. 0 takes any free ports. */
+  readonly port?: number | undefined
+  /** Gets every log line of all three services; standard output when absent. */
+  readonly log?: ((line: string) => void) | undefined
+  /** Further routes of the users service. */
+  readonly extra?: Layer.Layer<never, never, HttpRouter.HttpRouter> | undefined
+  /** Databases with these names stay; with random names, the default, they are dropped in the end. */
+  readonly keepData?: boolean | undefined
+}
+
+/** Starts payments' and orders' neighbours first, so that each knows where to ask. */
+export const launch = Effect.fnUntraced(function*(options: Options = {}) {
+  const { extra = Layer.empty, port = 4100 } = options
+  const at = (offset: number) => port === 0 ? 0 : port + offset
+  const given = yield* Config.Redacted("LIFECYCLE_TOKENS").pipe(
+    Config.withDefault(Redacted.make("token123:alice,token456:bob"))
+  )
+  const tokens = { orders: newToken(), payments: newToken() }
+  const authenticator = Authentication.layerTokens(
+    Redacted.make(`${Redacted.value(given)},${tokens.orders}:orders-service,${tokens.payments}:payments-service`)
+  )
+  const clientOf = (service: "orders" | "payments", url: string) => ({
+    service,
+    url,
+    token: Redacted.make(tokens[service])
+  })
+  const base = { ...options, authenticator }
+
+  const usersUrl = yield* start({
+    ...base,
+    name: "users",
+    port: at(0),
+    collections: [users],
+    app: ServerStack.serve(
+      Layer.mergeAll(
+        HttpApiBuilder.layer(UsersApi, { openapiPath: "/openapi.json" }),
+        HttpApiScalar.layer(UsersApi),
+        extra
+      )
+        .pipe(Layer.provide(UsersHttp)),
+      {
+        ...common("users"),
+        conditional: Conditional.stage({ required: ["PATCH /users/:id"] })
+      }
+    ).pipe(Layer.provide(UsersDomain))
+  })
+  const paymentsUrl = yield* start({
+    ...base,
+    name: "payments",
+    port: at(2),
+    collections: [payments],
+    app: ServerStack.serve(
+      Layer.mergeAll(
+        HttpApiBuilder.layer(PaymentsApi, { openapiPath: "/openapi.json" }),
+        HttpApiScalar.layer(PaymentsApi)
+      )
+        .pipe(Layer.provide(PaymentsHttp)),
+      { ...common("payments"), idempotency: Idempotency.stage({ required: ["POST /payments"] }) }
+    ).pipe(
+      Layer.provide(PaymentsDomain),
+      Layer.provide(UsersClient.layer(clientOf("payments", usersUrl)))
+    )
+  })
+  const ordersUrl = yield* start({
+    ...base,
+    name: "orders",
+    port: at(1),
+    collections: [orders],
+    app: ServerStack.serve(
+      Layer.mergeAll(HttpApiBuilder.layer(OrdersApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(OrdersApi))
+        .pipe(Layer.provide(OrdersHttp)),
+      { ...common("orders"), idempotency: Idempotency.stage({ required: ["POST /orders"] }) }
+    ).pipe(
+      Layer.provide(OrdersDomain),
+      Layer.provide(PaymentsClient.layer(clientOf("orders", paymentsUrl)))
+    )
+  })
+  return { users: usersUrl, orders: ordersUrl, payments: paymentsUrl } satisfies Addresses
+})
+
+const common = (service: string) => ({
+  service,
+  problems: Problems.stage({ table: problems }),
+  readiness: { store: SqlClient.SqlClient.use((sql) => sql`select 1`) },
+  metrics: { metricNameMapper: Names.prometheus }
+})
+
+const newToken = (): string => randomBytes(24).toString("hex")
+
+/** The HTTP stage keeps its records in the same database as the events. */
+const records = Layer.effect(Idempotency.IdempotencyRecords, IdempotencyStore.IdempotencyStore)
+
+type Surroundings =
+  | Authentication.Authenticator
+  | Etag.Generator
+  | EventStore.EventStore
+  | FileSystem.FileSystem
+  | HttpClient.HttpClient
+  | HttpPlatform.HttpPlatform
+  | HttpServer.HttpServer
+  | Idempotency.IdempotencyRecords
+  | IdempotencyStore.IdempotencyStore
+  | Path.Path
+  | SqlClient.SqlClient
+  | StateStore.StateStore
+  | UnitOfWork.UnitOfWork
+
+/** What a service finds around it: its stores, who may call it, a client, and where its telemetry goes. */
+const start = <A, E>(
+  options: Options & {
+    readonly name: "users" | "orders" | "payments"
+    readonly port: number
+    readonly collections: ReadonlyArray<Pg.AnyCollection>
+    readonly authenticator: Layer.Layer<Authentication.Authenticator, Authentication.InvalidTokens>
+    readonly app: Layer.Layer<A, E, Surroundings>
+  }
+) =>
+  Effect.gen(function*() {
+    const { authenticator, collections, keepData = false, log, name, port } = options
+    const database = Database.layerOn(keepData ? { name: `lifecycle_${name}` } : {})
+    const stores = Pg.layer({ collections }).pipe(Layer.provideMerge(database))
+    const telemetry = Layer.mergeAll(
+      Logs.layer({ service: name, ...(log === undefined ? {} : { sink: log }) }),
+      Metrics.layer,
+      Spans.layer
+    )
+    const service = options.app.pipe(
+      Layer.provideMerge(nodeListener({ port, service: name, gracePeriod: "5 seconds" })),
+      Layer.provide([Layer.provideMerge(records, stores), authenticator, NodeHttpClient.layerUndici]),
+      Layer.provide([telemetry, Layer.succeed(Metric.MetricRegistry, new Map())])
+    )
+    // Each service has its own log and its own metrics, so none of it is shared between the three.
+    const context = yield* Layer.build(Layer.fresh(service))
+    return HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
+  })

@@ -1,0 +1,146 @@
+/** One database in this process: an immutable state, one writing transaction at a time, rollback by forgetting. */
+import { Context, Effect, Exit, type Fiber, HashMap, Semaphore } from "effect"
+import type { Appended, StoredEvent } from "../../EventStore.ts"
+
+/** An event whose payload is still JSON text, so that nobody can change what is stored. */
+export interface MemoryEvent extends Omit<StoredEvent, "data" | "meta" | "at"> {
+  readonly data: string
+  readonly meta: string
+  readonly millis: number
+}
+
+export interface MemoryStream {
+  readonly events: ReadonlyArray<MemoryEvent>
+  readonly commands: HashMap.HashMap<string, Appended>
+}
+
+export interface MemoryRow {
+  readonly id: string
+  readonly version: number
+  readonly data: string
+}
+
+export interface MemoryKey {
+  readonly fingerprint: string
+  readonly token: string
+  readonly answer: string | undefined
+  readonly expiresAt: number
+  readonly timeToLiveMillis: number
+}
+
+export interface State {
+  readonly streams: HashMap.HashMap<string, MemoryStream>
+  readonly log: ReadonlyArray<MemoryEvent>
+  readonly position: bigint
+  readonly collections: HashMap.HashMap<string, HashMap.HashMap<string, MemoryRow>>
+  readonly keys: HashMap.HashMap<string, MemoryKey>
+}
+
+const empty: State = {
+  streams: HashMap.empty(),
+  log: [],
+  position: 0n,
+  collections: HashMap.empty(),
+  keys: HashMap.empty()
+}
+
+interface Transaction {
+  readonly database: Database
+  /** A transaction of another database that is open around this one. */
+  readonly outer: Transaction | undefined
+  readonly callbacks: Array<Effect.Effect<void>>
+  state: State
+  phase: "open" | "committed" | "ended"
+}
+
+const Current = Context.Reference<Transaction | undefined>("effect-lifecycle/store/MemoryStore/Transaction", {
+  defaultValue: () => undefined
+})
+
+const ended = Effect.die(
+  new Error("MemoryStore: the transaction of this fiber has ended; join fibers before their UnitOfWork.run returns")
+)
+
+export class Database {
+  private committed: State = empty
+  private readonly writer = Semaphore.makeUnsafe(1)
+
+  /** Reads the state of the open transaction, or what is committed. */
+  readonly read = <A>(f: (state: State) => A): Effect.Effect<A> =>
+    Effect.withFiber((fiber) => {
+      const transaction = this.transactionOf(fiber)
+      if (transaction === undefined) return Effect.succeed(f(this.committed))
+      return transaction.phase === "open" ? Effect.succeed(f(transaction.state)) : ended
+    })
+
+  /** Writes in the open transaction, or in one of its own. */
+  readonly write = <A>(
+    f: (state: State, fiber: Fiber.Fiber<unknown, unknown>) => readonly [A, State]
+  ): Effect.Effect<A> =>
+    Effect.withFiber((fiber) => {
+      const transaction = this.transactionOf(fiber)
+      if (transaction === undefined) {
+        return this.writer.withPermit(Effect.sync(() => {
+          const [answer, next] = f(this.committed, fiber)
+          this.committed = next
+          return answer
+        }))
+      }
+      if (transaction.phase !== "open") return ended
+      const [answer, next] = f(transaction.state, fiber)
+      transaction.state = next
+      return Effect.succeed(answer)
+    })
+
+  readonly run = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.withFiber((fiber) => {
+      const open = this.transactionOf(fiber)
+      if (open !== undefined) return open.phase === "open" ? effect : ended
+      const transaction: Transaction = {
+        database: this,
+        outer: fiber.getRef(Current),
+        callbacks: [],
+        state: this.committed,
+        phase: "open"
+      }
+      const inside = Effect.suspend(() => {
+        transaction.state = this.committed // as of the moment when the turn has come
+        return Effect.onExit(Effect.provideService(effect, Current, transaction), (exit) =>
+          Effect.sync(() => {
+            transaction.phase = Exit.isSuccess(exit) ? "committed" : "ended"
+            if (Exit.isSuccess(exit)) this.committed = transaction.state
+          }))
+      })
+      return Effect.onExit(
+        this.writer.withPermit(inside),
+        () =>
+          transaction.phase === "committed"
+            ? Effect.forEach(transaction.callbacks, settle, { discard: true })
+            : Effect.void
+      )
+    })
+
+  readonly afterCommit = <R>(effect: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> =>
+    Effect.withFiber((fiber) => {
+      const transaction = this.transactionOf(fiber)
+      if (transaction === undefined) return settle(effect)
+      if (transaction.phase !== "open") return ended
+      const outside = Context.add(fiber.context, Current, transaction.outer)
+      transaction.callbacks.push(Effect.provideContext(effect, outside as Context.Context<R>))
+      return Effect.void
+    })
+
+  readonly isOpen: Effect.Effect<boolean> = Effect.withFiber((fiber) =>
+    Effect.succeed(this.transactionOf(fiber)?.phase === "open")
+  )
+
+  private transactionOf(fiber: Fiber.Fiber<unknown, unknown>): Transaction | undefined {
+    let transaction = fiber.getRef(Current)
+    while (transaction !== undefined && transaction.database !== this) transaction = transaction.outer
+    return transaction
+  }
+}
+
+/** After a commit nothing can be undone: a defect is logged, and the rest still runs. */
+const settle = <R>(effect: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> =>
+  Effect.ignoreCause(effect, { log: "Unhandled", message: "Unhandled error in an afterCommit callback" })

@@ -1,0 +1,84 @@
+/** What a failed statement means to a caller: the store is away, or somebody made a mistake. */
+import { Cause, Context, Effect } from "effect"
+import { type SqlClient, SqlError } from "effect/sql"
+import { StoreUnavailable } from "../../UnitOfWork.ts"
+
+/**
+ * SQLSTATEs of a server that is shutting down, starting, full, failing or no longer the primary. The driver reports most
+ * of them as `UnknownError`. 08: connection; 53: resources; 57P01 to 57P05: shutdown, crash, start, dropped, idle; 58:
+ * system; 25006: read-only after a failover.
+ */
+const away = /^(08...|53...|57P0[1-5]|58...|25006)$/
+
+const codeOf = (error: SqlError.SqlError): string | undefined => {
+  const { cause } = error.reason
+  return typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
+    ? cause.code
+    : undefined
+}
+
+/** Whether the same statement may succeed later, without anybody changing it. */
+const isAway = (error: SqlError.SqlError): boolean =>
+  error.isRetryable || error.reason._tag === "AuthenticationError" || error.reason.operation === "connect" ||
+  away.test(codeOf(error) ?? "")
+
+/** The `StoreUnavailable` of a lost connection; `undefined` when the error is anything else. */
+export const unavailable = (operation: string, error: unknown): StoreUnavailable | undefined => {
+  if (!SqlError.isSqlError(error) || !isAway(error)) return undefined
+  const { cause } = error.reason
+  const detail = cause instanceof Error && cause.message !== "" ? cause.message : error.message
+  const code = codeOf(error)
+  return new StoreUnavailable({ operation, reason: code === undefined ? detail : `${detail} (${code})` })
+}
+
+/**
+ * Turns a lost connection into one typed `StoreUnavailable`, also where the driver raised it as a defect; any other
+ * `SqlError` is a bug of this library or of the schema, and becomes a defect.
+ */
+export const orUnavailable =
+  (operation: string) =>
+  <A, E, R>(self: Effect.Effect<A, E | SqlError.SqlError, R>): Effect.Effect<
+    A,
+    Exclude<E, SqlError.SqlError> | StoreUnavailable,
+    R
+  > => Effect.catchCause(self, (cause) => Effect.failCause(translate(operation, cause)))
+
+export const translate = <E>(
+  operation: string,
+  cause: Cause.Cause<E>
+): Cause.Cause<Exclude<E, SqlError.SqlError> | StoreUnavailable> => {
+  const kept: Array<Cause.Reason<Exclude<E, SqlError.SqlError>>> = []
+  let lost: StoreUnavailable | undefined
+  for (const reason of cause.reasons) {
+    const raised = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
+    const found = unavailable(operation, raised)
+    if (found !== undefined) lost ??= found
+    else if (Cause.isFailReason(reason) && SqlError.isSqlError(reason.error)) {
+      kept.push(Cause.makeDieReason(reason.error))
+    } else kept.push(reason as Cause.Reason<Exclude<E, SqlError.SqlError>>)
+  }
+  // An interruption stays one, and a defect of somebody else must not hide behind the lost connection.
+  return lost === undefined || kept.length > 0 ? Cause.fromReasons(kept) : Cause.fail(lost)
+}
+
+/** Whether the fiber is inside a transaction of `sql`. */
+export const inTransaction = (sql: SqlClient.SqlClient): Effect.Effect<boolean> =>
+  Effect.withFiber((fiber) =>
+    Effect.succeed(Context.getOrUndefined(fiber.context, sql.transactionService) !== undefined)
+  )
+
+/**
+ * Runs one statement again, up to three times, when the server undid it to break a deadlock. Inside a transaction the
+ * server has undone more than the statement, so there it is the caller's turn.
+ */
+export const retrying =
+  (sql: SqlClient.SqlClient) =>
+  <A, R>(statement: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, SqlError.SqlError, R> =>
+    Effect.withFiber((fiber) =>
+      Context.getOrUndefined(fiber.context, sql.transactionService) !== undefined ?
+        statement :
+        Effect.retry(statement, {
+          times: 3,
+          while: ({ reason }) => reason._tag === "SerializationError" || reason._tag === "DeadlockError"
+        })
+    )

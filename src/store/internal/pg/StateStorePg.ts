@@ -1,0 +1,147 @@
+/** `StateStore` over one `jsonb` table with partial expression indexes. */
+import { Effect, Option } from "effect"
+import type { SqlClient } from "effect/sql"
+import { type Collection, type QueryOptions, type Row, StateStore } from "../../StateStore.ts"
+import { fieldOf, makeCodecs } from "../codec.ts"
+import { check, type Checked, makeCursor } from "../query.ts"
+import { isStorable } from "../text.ts"
+import * as jsonb from "./jsonb.ts"
+import { inTransaction, orUnavailable, retrying } from "./SqlFailure.ts"
+
+interface StateRow {
+  readonly id: string
+  readonly version: unknown
+  readonly data: string
+}
+
+/** How long a query waits for the writers that are in the way of a new index, before it goes on without. */
+const patience = 250
+
+export const make = (client: SqlClient.SqlClient, schema: string): StateStore["Service"] => {
+  const sql = client.withoutTransforms()
+  const retried = retrying(sql)
+  const codecOf = makeCodecs()
+  const indexed = new Set<string>()
+  const text = {
+    get: `select id, version, data::text as data from ${schema}.states where collection = $1 and id = $2`,
+    put: `insert into ${schema}.states (collection, id, version, data) values ($1, $2, $3::bigint, $4::jsonb)
+      on conflict (collection, id) do update
+      set version = excluded.version, data = excluded.data, updated_at = excluded.updated_at`,
+    remove: `delete from ${schema}.states where collection = $1 and id = $2`
+  }
+
+  /** Indexes can be missing only before a collection's first query. Inside a transaction it is not the moment to lock. */
+  const ensured = (collection: { readonly name: string; readonly indexes: ReadonlyArray<string> }) =>
+    indexed.has(collection.name) || collection.indexes.length === 0
+      ? Effect.void
+      : Effect.flatMap(
+        inTransaction(sql),
+        (open) =>
+          open ? Effect.void : Effect.map(ensureIndexes(sql, schema, [collection], patience), (complete) => {
+            if (complete) indexed.add(collection.name)
+          })
+      )
+
+  return StateStore.of({
+    get: <A, I>(collection: Collection<A, I>, id: string) =>
+      !isStorable(id) ? Effect.succeedNone : sql.unsafe<StateRow>(text.get, [collection.name, id]).pipe(
+        orUnavailable("get"),
+        Effect.flatMap(([row]) =>
+          row === undefined
+            ? Effect.succeed(Option.none<Row<A>>())
+            : Effect.map(codecOf(collection).decode(stored(row)), (found) => Option.some(found))
+        )
+      ),
+    put: <A, I>(collection: Collection<A, I>, row: Row<A>) =>
+      Effect.suspend(() =>
+        retried(sql.unsafe(text.put, [
+          collection.name,
+          row.id,
+          row.version,
+          jsonb.stringify(codecOf(collection).encode(row.state))
+        ]))
+      ).pipe(orUnavailable("put"), Effect.asVoid),
+    remove: <A, I>(collection: Collection<A, I>, id: string) =>
+      !isStorable(id) ? Effect.void : retried(sql.unsafe(text.remove, [collection.name, id])).pipe(
+        orUnavailable("remove"),
+        Effect.asVoid
+      ),
+    query: <A, I>(collection: Collection<A, I>, options?: QueryOptions) =>
+      Effect.gen(function*() {
+        const query = yield* Effect.fromResult(check(collection, options))
+        yield* ensured(collection)
+        const statement = select(schema, collection.name, query)
+        const found = yield* sql.unsafe<StateRow>(statement.text, statement.parameters).pipe(orUnavailable("query"))
+        const page = found.slice(0, query.limit).map(stored)
+        const last = page.at(-1)
+        return {
+          rows: yield* Effect.forEach(page, codecOf(collection).decode),
+          next: last !== undefined && found.length > page.length
+            ? makeCursor(query, {
+              id: last.id,
+              value: query.orderBy === undefined ? null : fieldOf(JSON.parse(last.data), query.orderBy)
+            })
+            : undefined
+        }
+      })
+  })
+}
+
+/**
+ * Makes the declared indexes of collections where they are missing. `false` when writers were in the way for longer than
+ * `waitMillis`.
+ */
+export const ensureIndexes = (
+  sql: SqlClient.SqlClient,
+  schema: string,
+  collections: ReadonlyArray<{ readonly name: string; readonly indexes: ReadonlyArray<string> }>,
+  waitMillis: number
+) =>
+  Effect.gen(function*() {
+    let complete = true
+    for (const { indexes, name } of collections) {
+      for (const field of indexes) {
+        const [row] = yield* sql.unsafe<{ readonly ready: boolean }>(
+          `select ${schema}.ensure_index($1, $2, $3::int) as ready`,
+          [name, field, waitMillis]
+        )
+        complete &&= row?.ready === true
+      }
+    }
+    return complete
+  }).pipe(orUnavailable("ensureIndexes"))
+
+const stored = (row: StateRow) => ({ id: row.id, version: Number(row.version), data: jsonb.restore(row.data) })
+
+/**
+ * Collection and fields stand in the text as literals: only then does a prepared statement match the partial expression
+ * indexes. Both are the program's, not a caller's; all values are parameters.
+ */
+const select = (schema: string, collection: string, { after, descending, limit, orderBy, where }: Checked) => {
+  const parameters: Array<unknown> = []
+  const parameter = (value: unknown): string => `$${parameters.push(value)}`
+  const conditions = [`collection = ${literal(collection)}`]
+  for (const [field, value] of where) {
+    conditions.push(`${expression(field)} = ${parameter(jsonb.stringify(value))}::jsonb`)
+  }
+  const operator = descending ? "<" : ">"
+  const direction = descending ? "desc" : "asc"
+  if (after !== undefined && orderBy === undefined) conditions.push(`id ${operator} ${parameter(after.id)}`)
+  if (after !== undefined && orderBy !== undefined) {
+    const value = parameter(jsonb.stringify(after.value))
+    conditions.push(`(${expression(orderBy)}, id) ${operator} (${value}::jsonb, ${parameter(after.id)})`)
+  }
+  const order = orderBy === undefined ? `id ${direction}` : `${expression(orderBy)} ${direction}, id ${direction}`
+  return {
+    text: `select id, version, data::text as data from ${schema}.states where ${
+      conditions.join(" and ")
+    } order by ${order} limit ${limit + 1}`,
+    parameters
+  }
+}
+
+/** As `ensure_index` indexes it: a field that is absent is `null`, so that it has a place in the order. */
+const expression = (field: string): string => `coalesce(data -> ${literal(field)}, 'null'::jsonb)`
+
+const literal = (text: string): string =>
+  text.includes("\\") ? ` E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'` : `'${text.replaceAll("'", "''")}'`

@@ -1,0 +1,109 @@
+/**
+ * All four stores over PostgreSQL.
+ *
+ * The layer asks only for a `SqlClient` of the PostgreSQL dialect, in practice `PgClient` of `@effect/sql-pg`. It brings
+ * its schema up to date when it is built (several processes may start at once), and from then on an append is one
+ * statement and one round trip: outside `UnitOfWork.run` it commits by itself, inside it joins the open transaction. A
+ * conflict comes back as data and leaves the transaction usable.
+ *
+ * **Gotchas**
+ *
+ * - One schema is one store. Services that share a database need a `schema` each.
+ * - `StoreUnavailable` says that the server was away, starting, full, or undid the work to break a deadlock. Everything
+ *   else that SQL can raise is a defect.
+ * - `readAll` sees positions as they are committed: while a writer is still open, a later position can be visible before an
+ *   earlier one. Reading on from the highest position seen can miss events; that is what subscriptions are for.
+ * - Index only short fields: PostgreSQL refuses index entries above about 2700 bytes, and a `put` with one dies.
+ * - Strings sort as the database's collation says, names and ids by code point.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { SqlClient } from "effect/sql"
+ * import { StateStore } from "effect-lifecycle/store"
+ * import * as PgStore from "effect-lifecycle/store/pg"
+ * import assert from "node:assert/strict"
+ *
+ * const Orders = StateStore.collection({
+ *   name: "orders",
+ *   schema: Schema.Struct({ userId: Schema.String, status: Schema.String }),
+ *   indexes: ["userId", "status"]
+ * })
+ * const store = PgStore.layer({ schema: "orders", collections: [Orders] })
+ * // In a service: store.pipe(Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })))
+ *
+ * const invalid = PgStore.layer({ schema: "not a name" }).pipe(
+ *   Layer.provide(Layer.mock(SqlClient.SqlClient, {}))
+ * )
+ * assert.ok(Layer.isLayer(store))
+ * await assert.rejects(Effect.runPromise(Effect.scoped(Layer.build(invalid))), /schema must be/)
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Layer } from "effect"
+import { type Migrator, SqlClient } from "effect/sql"
+import { InvalidOption } from "../resilience/InvalidOption.ts"
+import { EventStore } from "./EventStore.ts"
+import { IdempotencyStore } from "./IdempotencyStore.ts"
+import * as EventStorePg from "./internal/pg/EventStorePg.ts"
+import * as IdempotencyStorePg from "./internal/pg/IdempotencyStorePg.ts"
+import * as StateStorePg from "./internal/pg/StateStorePg.ts"
+import * as UnitOfWorkPg from "./internal/pg/UnitOfWorkPg.ts"
+import * as Migrations from "./migrations/Migrations.ts"
+import * as StateCache from "./StateCache.ts"
+import { StateStore } from "./StateStore.ts"
+import { type StoreUnavailable, UnitOfWork } from "./UnitOfWork.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The schema that holds the store's tables; `es` when absent. Lower case letters, digits and underscores. */
+  readonly schema?: string | undefined
+  /** Brings the schema up to date first; true when absent. */
+  readonly migrate?: boolean | undefined
+  /** Collections whose indexes are made before the layer is ready; those of others are made at their first query. */
+  readonly collections?: ReadonlyArray<{ readonly name: string; readonly indexes: ReadonlyArray<string> }> | undefined
+  /** Puts a {@link StateCache} in front of the reads by id; none when absent. */
+  readonly cache?: StateCache.Options | undefined
+}
+
+/** How long starting waits for the writers that are in the way of a new index. */
+const indexWaitMillis = 30_000
+
+/**
+ * The four stores in one schema of the database behind `SqlClient`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: Options = {}
+): Layer.Layer<
+  EventStore | StateStore | IdempotencyStore | UnitOfWork,
+  StoreUnavailable | Migrator.MigrationError | InvalidOption,
+  SqlClient.SqlClient
+> =>
+  Layer.effectContext(Effect.gen(function*() {
+    const { cache, collections = [], migrate = true, schema = "es" } = options
+    if (!/^[a-z_][a-z0-9_]{0,47}$/.test(schema) || schema.startsWith("pg_")) {
+      return yield* new InvalidOption({
+        module: "PgStore.layer",
+        option: "schema",
+        value: JSON.stringify(schema),
+        allowed: "1 to 48 lower case letters, digits and underscores, not starting with a digit or pg_"
+      })
+    }
+    const sql = yield* SqlClient.SqlClient
+    if (migrate) yield* Migrations.run(sql, schema)
+    yield* StateStorePg.ensureIndexes(sql, schema, collections, indexWaitMillis)
+    const unit = UnitOfWorkPg.make(sql)
+    const states = StateStorePg.make(sql, schema)
+    return Context.make(EventStore, EventStorePg.make(sql, schema)).pipe(
+      Context.add(StateStore, cache === undefined ? states : StateCache.make(states, unit, cache)),
+      Context.add(IdempotencyStore, IdempotencyStorePg.make(sql, schema)),
+      Context.add(UnitOfWork, unit)
+    )
+  }))

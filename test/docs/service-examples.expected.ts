@@ -1,0 +1,74 @@
+/** What the examples of the sources print about ours. A change here is a change of behaviour that a reader can see. */
+export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "command": [
+    "users.Create answered {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\",\"active\":true}",
+    "event 1 of User/u-1 is UserCreated {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\"}",
+    "the state is {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\",\"active\":true} at version 1"
+  ],
+  "error-handling": [
+    "InvalidPayload at /name",
+    "InvalidPayload at /email",
+    "There is a user \"u-1\" already",
+    "UserNotFound: There is no user \"u-9\""
+  ],
+  "hooks": [
+    "beforeCommand users.Create",
+    "beforeStore UserCreated",
+    "afterCommand users.Create succeeded",
+    "the caller has the answer",
+    "afterStore UserCreated 1",
+    "beforeCommand users.Create",
+    "beforeStore UserCreated",
+    "afterCommand users.Create failed",
+    "Refused, and nothing of it was kept"
+  ],
+  "log-context": [
+    "{\"level\":\"INFO\",\"message\":\"order placed\",\"service\":\"order-service\",\"request_id\":\"f4a2b3c1\"}",
+    "{\"level\":\"INFO\",\"message\":\"card charged\",\"service\":\"payment-service\",\"request_id\":\"f4a2b3c1\"}",
+    "{\"level\":\"INFO\",\"message\":\"receipt sent\",\"service\":\"order-service\",\"request_id\":\"f4a2b3c1\"}"
+  ],
+  "media-types": [
+    "a form: 415",
+    "broken JSON: 400",
+    "wrong fields: 422 /name /email",
+    "DELETE: 405, Allow: POST, OPTIONS"
+  ],
+  "metrics": [
+    "domain_command_duration_seconds_count{command_name=\"users.ById\",command_kind=\"query\",command_outcome=\"success\",error_type=\"none\"} 1",
+    "domain_command_duration_seconds_count{command_name=\"users.Create\",command_kind=\"command\",command_outcome=\"failure\",error_type=\"NameTaken\"} 1",
+    "domain_command_duration_seconds_count{command_name=\"users.Create\",command_kind=\"command\",command_outcome=\"success\",error_type=\"none\"} 1"
+  ],
+  "middleware-order": [
+    "RequestIds, TraceContext, AccessLog, ServerTiming, Problems, SecurityHeaders, Methods, Deadlines, limit by address, Authentication, limit by user, ContentTypes, BodyLimits, Conditional",
+    "the limit counts a request of an address",
+    "a stranger gets 401",
+    "the limit counts a request of an address",
+    "the limit counts a request of alice",
+    "Alice gets 200",
+    "the same two stages in each other's slot do not compile"
+  ],
+  "query": [
+    "users.ById answered {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\",\"active\":true}",
+    "by the index on email: u-2",
+    "by the name, which has no index: InvalidQuery"
+  ],
+  "request-id-on-failure": [
+    "/fine 200, X-Request-ID: abc-123, without a word of the exception",
+    "/nowhere 404, X-Request-ID: abc-123, without a word of the exception",
+    "/bug 500, X-Request-ID: abc-123, without a word of the exception"
+  ],
+  "request-id": [
+    "the next service receives X-Request-ID: abc-123",
+    "with a line break: ignored",
+    "from a stranger: replaced by a new one"
+  ],
+  "safe-logging": [
+    "{\"method\":\"POST\",\"path\":\"/login/alice\",\"status\":200,\"request_id\":\"abc-123\",\"user_id\":\"alice\"}",
+    "secrets in 1 lines: 0"
+  ],
+  "transaction": [
+    "UserNotFound; u-1 and u-2 are at versions 0 and 0",
+    "the same with u-2 created first: they are at versions 1 and 2",
+    "Conflict and Conflict; n-1 is at version 0"
+  ]
+}

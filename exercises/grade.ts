@@ -26,7 +26,8 @@ export interface Manifest {
   readonly title: string
   readonly level: 1 | 2 | 3
   readonly kind: "predict" | "identify" | "complete" | "repair" | "build" | "write-the-test"
-  readonly lesson: string
+  /** The folder of the chapter's lesson, where it has one. */
+  readonly lesson?: string
   readonly teaches: ReadonlyArray<string>
   readonly needs: ReadonlyArray<string>
   readonly tasks: ReadonlyArray<Task>

@@ -148,7 +148,7 @@ const start = <A, E>(
   options: Options & {
     readonly name: "users" | "orders" | "payments"
     readonly port: number
-    readonly collections: ReadonlyArray<Pg.AnyCollection>
+    readonly collections: Pg.Options["collections"]
     readonly authenticator: Layer.Layer<Authentication.Authenticator, Authentication.InvalidTokens>
     readonly app: Layer.Layer<A, E, Surroundings>
   }
@@ -156,7 +156,7 @@ const start = <A, E>(
   Effect.gen(function*() {
     const { authenticator, collections, keepData = false, log, name, port } = options
     const database = Database.layerOn(keepData ? { name: `lifecycle_${name}` } : {})
-    const stores = Pg.layer({ collections }).pipe(Layer.provideMerge(database))
+    const stores = Pg.layer({ collections, schema: name }).pipe(Layer.provideMerge(database))
     const telemetry = Layer.mergeAll(
       Logs.layer({ service: name, ...(log === undefined ? {} : { sink: log }) }),
       Metrics.layer,

@@ -62,7 +62,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Layer, Option, Schedule, type Scope, Stream } from "effect"
+import { Context, Effect, Layer, Schedule, type Scope, Stream } from "effect"
 import type { Rpc } from "effect/rpc"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
 import { EventStore } from "../store/EventStore.ts"

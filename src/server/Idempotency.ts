@@ -29,7 +29,7 @@
  * @since 0.1.0
  */
 import { Context, type Duration, Effect, Exit, Option, Schema } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { CurrentUser } from "./Authentication.ts"
 import * as Exchange from "./Exchange.ts"
 import * as stored from "./internal/storedAnswer.ts"

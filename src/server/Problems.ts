@@ -200,9 +200,10 @@ export const escalate: {
   if (Effect.isEffect(first)) return Effect.catch(first, (error) => Effect.die(new Escalated(error)))
   const tags = new Set(args)
   return (self: Effect.Effect<unknown, unknown, unknown>) =>
-    Effect.catch(
+    Effect.catchIf(
       self,
-      (error) => tags.has(documents.tagOf(error)) ? Effect.die(new Escalated(error)) : Effect.fail(error)
+      (error) => tags.has(documents.tagOf(error)),
+      (error) => Effect.die(new Escalated(error))
     )
   // The two shapes share one body, which no single signature describes.
 }) as never

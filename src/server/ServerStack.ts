@@ -49,7 +49,7 @@ import * as Metrics from "./Metrics.ts"
 import * as Problems from "./Problems.ts"
 import * as RequestIds from "./RequestIds.ts"
 import * as SecurityHeaders from "./SecurityHeaders.ts"
-import * as ServerStage from "./ServerStage.ts"
+import type * as ServerStage from "./ServerStage.ts"
 import * as ServerTiming from "./ServerTiming.ts"
 import * as TraceContext from "./TraceContext.ts"
 

@@ -2,11 +2,21 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema, Stream } from "effect"
 import { RpcGroup, RpcTest } from "effect/rpc"
 import { Domain, Hooks, Mediator, Middleware, Query } from "effect-lifecycle/domain"
-import { Buy, ById, byIdHandler, Pay, payHandler, Place, placeHandler } from "../domain/support/orders.ts"
+import {
+  Buy,
+  ById,
+  byIdHandler,
+  Cancel,
+  cancelHandler,
+  Pay,
+  payHandler,
+  Place,
+  placeHandler
+} from "../domain/support/orders.ts"
 import { memory } from "../domain/support/store.ts"
 
 const Ids = Query.stream("orders.Ids", { success: Schema.Int })
-const group = RpcGroup.make(Place, Pay, Buy, ById, Ids)
+const group = RpcGroup.make(Place, Pay, Cancel, Buy, ById, Ids)
 
 const recorded = () => {
   const log: Array<string> = []
@@ -24,6 +34,7 @@ const recorded = () => {
   const layer = Domain.toLayer([
     placeHandler,
     payHandler,
+    cancelHandler,
     byIdHandler,
     Domain.handler(
       Buy,
@@ -97,9 +108,11 @@ describe("T18: middleware and hooks run exactly once on every path", () => {
       const error = yield* Effect.flip(client("orders.Place", { orderId: "o-1", quantity: 101 }))
       assert.strictEqual(error._tag, "OutOfStock")
       assert.deepStrictEqual(log.splice(0), once.rejected)
+      assert.isUndefined(yield* client("orders.Cancel", { orderId: "o-1" }))
+      assert.deepStrictEqual(log.splice(0), aggregateCommand("orders.Cancel"))
       yield* client("orders.Buy", { orderId: "o-2", quantity: 1 })
       assert.deepStrictEqual(log.splice(0), once.nested)
-      assert.deepStrictEqual(yield* client("orders.ById", { orderId: "o-1" }), { quantity: 1, status: "open" })
+      assert.deepStrictEqual(yield* client("orders.ById", { orderId: "o-2" }), { quantity: 1, status: "open" })
       assert.deepStrictEqual(log.splice(0), once.query)
       assert.deepStrictEqual(yield* Stream.runCollect(client("orders.Ids", undefined)), [1, 2])
       assert.deepStrictEqual(log.splice(0), once.stream)

@@ -1,5 +1,5 @@
 /** T35: the places of stages are types. Checked by `tsc` alone. */
-import { Effect, Layer } from "effect"
+import { Effect, type Layer } from "effect"
 import { Authentication, ServerStack, ServerStage } from "effect-lifecycle/server"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Option, Schedule, Schema, Stream } from "effect"
+import { Context, Effect, Exit, Layer, Option, Schedule, Schema, Stream } from "effect"
+import type { Rpc } from "effect/rpc"
 import { Command, Domain, DomainError, type Hooks, Mediator, Query } from "effect-lifecycle/domain"
 import { Recorder } from "effect-lifecycle/lifecycle"
 import { RequestId } from "effect-lifecycle/request"
-import { EventStore, StateStore } from "effect-lifecycle/store"
+import { StateStore } from "effect-lifecycle/store"
 import {
   Buy,
   ById,
@@ -264,14 +265,22 @@ describe("Domain", () => {
 
     it.effect("runs on the stores of its own layer, whoever sends it", () =>
       Effect.gen(function*() {
-        const outer = yield* EventStore.EventStore
-        yield* Mediator.send(Buy, { orderId: "o-1", quantity: 2 })
-        assert.deepStrictEqual(yield* Stream.runCollect(outer.readAll()), [])
-        assert.deepStrictEqual(yield* Mediator.query(ById, { orderId: "o-1" }), { quantity: 2, status: "paid" })
-      }).pipe(
-        Effect.provide(Layer.fresh(memory)),
-        Effect.provide(Domain.toLayer([...handlers, buyHandler]).pipe(Layer.provide(memory)))
-      ))
+        const own = yield* Layer.build(Domain.toLayer([...handlers, buyHandler]).pipe(Layer.provide(memory)))
+        const program = Effect.gen(function*() {
+          yield* Mediator.send(Buy, { orderId: "o-1", quantity: 2 })
+          assert.deepStrictEqual(yield* allEvents, [])
+          assert.deepStrictEqual(yield* Mediator.query(ById, { orderId: "o-1" }), { quantity: 2, status: "paid" })
+        })
+        yield* program.pipe(Effect.provide(Layer.fresh(memory)), Effect.provideContext(own))
+      }))
+
+    it.effect("finds the other handlers of its layer where the caller has only this one", () =>
+      Effect.gen(function*() {
+        const all = yield* Layer.build(buying)
+        const only = Context.makeUnsafe<Rpc.Handler<"orders.Buy">>(new Map([[Buy.key, all.mapUnsafe.get(Buy.key)]]))
+        const bought = Mediator.send(Buy, { orderId: "o-1", quantity: 2 })
+        assert.strictEqual(yield* Effect.provideContext(bought, only), 2)
+      }))
   })
 
   it.effect("reports every request once, with its outcome", () => {

@@ -1,8 +1,10 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { ask, bearer, canary, live } from "./harness.ts"
+import { ask, bearer, type Body, canary, live } from "./harness.ts"
 
-const problem = (answer: { readonly status: number; readonly headers: Record<string, string>; readonly body: any }) => {
+const problem = (
+  answer: { readonly status: number; readonly headers: Record<string, string>; readonly body: Body }
+) => {
   assert.strictEqual(answer.headers["content-type"], "application/problem+json")
   assert.strictEqual(answer.body.status, answer.status)
   assert.strictEqual(answer.body.requestId, answer.headers["x-request-id"])
@@ -101,8 +103,8 @@ describe("the stack over a real socket", () => {
         assert.strictEqual((yield* ask("/docs")).status, 200)
         const api = yield* ask("/openapi.json")
         assert.strictEqual(api.status, 200)
-        const responses = api.body["paths"]["/users/{id}"].get.responses
-        assert.property(responses["404"].content, "application/problem+json")
+        const responses = api.body.paths?.["/users/{id}"]?.get.responses
+        assert.deepStrictEqual(Object.keys(responses?.["404"]?.content ?? {}), ["application/problem+json"])
       }))
 
     it.effect("lists every wrong field of a body, an HttpApi's and a raw route's", () =>
@@ -110,14 +112,14 @@ describe("the stack over a real socket", () => {
         for (const path of ["/users", "/raw/users"]) {
           const answer = yield* ask(path, { method: "POST", headers: bearer, json: { name: "", email: "x" } })
           assert.deepStrictEqual(problem(answer), [422, "Validation"])
-          assert.deepStrictEqual(answer.body["errors"].map((_: any) => _.pointer), ["/name", "/email"])
-          assert.isString(answer.body["errors"][0].detail)
+          assert.deepStrictEqual(answer.body.errors?.map((_) => _.pointer), ["/name", "/email"])
+          assert.isString(answer.body.errors?.[0]?.detail)
         }
         const missing = yield* ask("/users", { method: "POST", headers: bearer, json: {} })
-        assert.deepStrictEqual(missing.body["errors"].map((_: any) => _.pointer), ["/name", "/email"])
+        assert.deepStrictEqual(missing.body.errors?.map((_) => _.pointer), ["/name", "/email"])
         const query = yield* ask("/users?limit=x&after=y", { headers: bearer })
         assert.deepStrictEqual(problem(query), [422, "Validation"])
-        assert.deepStrictEqual(query.body["errors"].map((_: any) => [_.in, _.pointer]), [
+        assert.deepStrictEqual(query.body.errors?.map((_) => [_.in, _.pointer]), [
           ["query", "/limit"],
           ["query", "/after"]
         ])

@@ -139,7 +139,18 @@ export interface Answer {
   readonly status: number
   readonly headers: Record<string, string>
   readonly text: string
-  readonly body: Record<string, any>
+  readonly body: Body
+}
+
+/** What tests look at in a JSON answer. */
+export interface Body {
+  readonly errors?: ReadonlyArray<{ readonly detail: string; readonly pointer: string; readonly in?: string }>
+  readonly paths?: {
+    readonly [path: string]: {
+      readonly get: { readonly responses: { readonly [status: string]: { readonly content: object } } }
+    }
+  }
+  readonly [member: string]: unknown
 }
 
 /** Asks with plain `fetch`, so that nothing of our own is on the client's side. */

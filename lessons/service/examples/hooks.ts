@@ -1,11 +1,14 @@
 /** The four hooks of a command, and the transaction between them. */
-import { Effect, Exit, Layer } from "effect"
+import { Deferred, Effect, Exit, Layer } from "effect"
 import { DomainError, type Hooks, Mediator } from "effect-lifecycle/domain"
 import { MemoryStore } from "effect-lifecycle/store"
 import { ours, source } from "./support/say.ts"
 import { CreateUser, layer } from "./support/users.ts"
 
 const note = (text: string) => Effect.sync(() => ours(text))
+
+const answered = Deferred.makeUnsafe<void>()
+const heard = Deferred.makeUnsafe<void>()
 
 const hooks: Hooks.Hooks = {
   beforeCommand: (command) => note(`beforeCommand ${command.name}`),
@@ -18,9 +21,12 @@ const hooks: Hooks.Hooks = {
         : Effect.void
     )
   },
-  // The caller has the answer by then: nobody waits for this hook.
+  // Nobody waits for this hook. It waits for the caller here, so that the lines come in one order.
   afterStore: (_command, events) =>
-    Effect.delay(note(`afterStore ${events.map((event) => `${event.type} ${event.version}`).join(", ")}`), "20 millis"),
+    Deferred.await(answered).pipe(
+      Effect.andThen(note(`afterStore ${events.map((event) => `${event.type} ${event.version}`).join(", ")}`)),
+      Effect.andThen(Deferred.succeed(heard, undefined))
+    ),
   afterCommand: (command, exit) => note(`afterCommand ${command.name} ${Exit.isSuccess(exit) ? "succeeded" : "failed"}`)
 }
 
@@ -30,7 +36,8 @@ const program = Effect.gen(function*() {
   )
   yield* Mediator.send(CreateUser, { id: "u-1", name: "John Doe", email: "john@example.com" })
   ours("the caller has the answer")
-  yield* Effect.sleep("60 millis")
+  yield* Deferred.succeed(answered, undefined)
+  yield* Deferred.await(heard)
 
   source("before_store_event may validate the event; what a refusal leaves behind is not said")
   const refused = yield* Effect.flip(

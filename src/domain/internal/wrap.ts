@@ -54,4 +54,3 @@ export const around = <A, E, R>(
 
 /** An Rpc handler may not be typed to answer with nothing, though `void` is what a command without a success answers. */
 export const reply = <R>(self: Effect.Effect<unknown, unknown, R>) => self as Effect.Effect<{}, unknown, R>
-

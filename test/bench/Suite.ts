@@ -36,10 +36,10 @@ export const median = (values: ReadonlyArray<number>): number => {
 }
 
 /** Runs every variant once a round, in rotating order, after one warm-up round; gives the figures per variant. */
-export const interleaved = <Name extends string, E, R>(
-  variants: Readonly<Record<Name, Effect.Effect<number, E, R>>>,
+export const interleaved = <Name extends string, R = never>(
+  variants: Readonly<Record<Name, Effect.Effect<number, unknown, R>>>,
   rounds: number
-): Effect.Effect<Readonly<Record<Name, ReadonlyArray<number>>>, E, R> =>
+): Effect.Effect<Readonly<Record<Name, ReadonlyArray<number>>>, unknown, R> =>
   Effect.gen(function*() {
     const names = Object.keys(variants) as Array<Name>
     const figures = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Array<number>>

@@ -2,7 +2,7 @@
 import { Effect, Schema, Stream } from "effect"
 import { Mediator } from "effect-lifecycle/domain"
 import { Conditional, Exchange, Problems } from "effect-lifecycle/server"
-import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { Rpc } from "effect/rpc"
 import { asCaller, idOfKey } from "../shared/Caller.ts"
 import { problems } from "../shared/problems.ts"
@@ -58,7 +58,7 @@ export class OrdersApi extends HttpApi.make("orders").add(
       error: notFound
     })
   )
-).annotate(HttpApi.ParseOptions, Problems.allErrors) {}
+).annotate(HttpApi.ParseOptions, Problems.allErrors).annotate(OpenApi.Title, "Orders") {}
 
 const answer = ({ order, version }: { readonly order: Order; readonly version: number }) =>
   Effect.as(Conditional.setVersion(version), order)

@@ -2,7 +2,7 @@
 import { Effect, Schema } from "effect"
 import { Mediator } from "effect-lifecycle/domain"
 import { Conditional, Exchange, Problems } from "effect-lifecycle/server"
-import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { asCaller, idOfKey } from "../shared/Caller.ts"
 import { problems } from "../shared/problems.ts"
 import { UserId } from "../users/model.ts"
@@ -21,7 +21,7 @@ export class PaymentsApi extends HttpApi.make("payments").add(
       error: problems.error(PaymentNotFound)
     })
   )
-).annotate(HttpApi.ParseOptions, Problems.allErrors) {}
+).annotate(HttpApi.ParseOptions, Problems.allErrors).annotate(OpenApi.Title, "Payments") {}
 
 const answer = ({ payment, version }: { readonly payment: Payment; readonly version: number }) =>
   Effect.as(Conditional.setVersion(version), payment)

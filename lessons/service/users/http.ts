@@ -2,7 +2,7 @@
 import { Effect, Option, Schema } from "effect"
 import { Mediator } from "effect-lifecycle/domain"
 import { Conditional, Exchange, Problems } from "effect-lifecycle/server"
-import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { asCaller, newId } from "../shared/Caller.ts"
 import { problems } from "../shared/problems.ts"
 import { ById, Change, Email, Name, Register, User, UserId, UserNotFound } from "./model.ts"
@@ -25,7 +25,7 @@ export class UsersApi extends HttpApi.make("users").add(
       error: problems.error(UserNotFound)
     })
   )
-).annotate(HttpApi.ParseOptions, Problems.allErrors) {}
+).annotate(HttpApi.ParseOptions, Problems.allErrors).annotate(OpenApi.Title, "Users") {}
 
 const answer = ({ user, version }: { readonly user: User; readonly version: number }) =>
   Effect.as(Conditional.setVersion(version), user)

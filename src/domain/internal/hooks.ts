@@ -44,7 +44,7 @@ export const afterStore = (
       ? undefined
       : Effect.suspend(() => hook.afterStore?.(command, events) ?? Effect.void).pipe(
         (listener) => untilItSucceeds(listener, command.name, options.schedule),
-        (x) => x
+        Effect.forkIn(options.scope, { startImmediately: true })
       ))
 
 const untilItSucceeds = (

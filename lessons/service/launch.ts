@@ -93,7 +93,7 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
         HttpApiScalar.layer(PaymentsApi)
       )
         .pipe(Layer.provide(PaymentsHttp)),
-      { ...common("payments"), idempotency: Idempotency.stage({ required: ["POST /payments"] }) }
+      { ...common("payments"), idempotency: Idempotency.stage({ required: ["POST /payments"], lease }) }
     ).pipe(
       Layer.provide(PaymentsDomain),
       Layer.provide(UsersClient.layer(clientOf("payments", usersUrl)))
@@ -107,7 +107,7 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
     app: ServerStack.serve(
       Layer.mergeAll(HttpApiBuilder.layer(OrdersApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(OrdersApi))
         .pipe(Layer.provide(OrdersHttp)),
-      { ...common("orders"), idempotency: Idempotency.stage({ required: ["POST /orders"] }) }
+      { ...common("orders"), idempotency: Idempotency.stage({ required: ["POST /orders"], lease }) }
     ).pipe(
       Layer.provide(OrdersDomain),
       Layer.provide(PaymentsClient.layer(clientOf("orders", paymentsUrl)))
@@ -122,6 +122,12 @@ const common = (service: string) => ({
   readiness: { store: SqlClient.SqlClient.use((sql) => sql`select 1`) },
   metrics: { metricNameMapper: Names.prometheus }
 })
+
+/**
+ * How long a key is held for a request that was never heard of again. It may be short, because each command is named after
+ * its key: run a second time, it answers what the first run did.
+ */
+const lease = "5 seconds"
 
 const newToken = (): string => randomBytes(24).toString("hex")
 

@@ -14,7 +14,9 @@
  * - Answers with a status of 500 and more are not kept, nor is anything that failed on its way (validation, a deadline, an
  *   interruption): the key is free again and the client may repeat.
  * - When the process dies after the work and before the answer is kept, the key frees itself after `lease` and the repeated
- *   request runs again. Name the command after {@link Key}, and the store makes it happen once.
+ *   request runs again. Name the command after {@link Key}, and the store makes it happen once. The same goes for a claim
+ *   whose own answer was lost with its connection.
+ * - Records that are away when the work has ended are written when they are back, for as long as the lease holds.
  * - A streamed answer cannot be kept. It is sent, and the key is free again.
  *
  * @example
@@ -28,7 +30,7 @@
  *
  * @since 0.1.0
  */
-import { Context, type Duration, Effect, Exit, Option, Schema } from "effect"
+import { Context, type Duration, Effect, Exit, Option, Schedule, Schema, type Scope } from "effect"
 import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { CurrentUser } from "./Authentication.ts"
 import * as Exchange from "./Exchange.ts"
@@ -149,15 +151,24 @@ export interface Options {
  * @category stages
  * @since 0.1.0
  */
-export const stage = (options: Options): ServerStage.ServerStage<CurrentUser, never, IdempotencyRecords> => {
+export const stage = (
+  options: Options
+): ServerStage.ServerStage<CurrentUser, never, IdempotencyRecords | Scope.Scope> => {
   const isRequired = RouteMatch.make(options.required)
   const lease = options.lease ?? "90 seconds"
   const timeToLive = options.timeToLive ?? "24 hours"
+  const recovery = Schedule.upTo(Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")]), {
+    duration: lease
+  })
+  const later = <E>(settled: Effect.Effect<void, E>) =>
+    Effect.ignore(Effect.delay(Effect.retry(settled, recovery), "100 millis"))
   const running = new IdempotencyKeyRunning({ retryAfterSeconds: options.retryAfterSeconds ?? 1 })
-  return ServerStage.make<CurrentUser, never, IdempotencyRecords>({
+  return ServerStage.make<CurrentUser, never, IdempotencyRecords | Scope.Scope>({
     name: "server/Idempotency",
     reports: "Dependencies",
-    wrap: Effect.map(IdempotencyRecords, (records) => {
+    wrap: Effect.gen(function*() {
+      const records = yield* IdempotencyRecords
+      const scope = yield* Effect.scope
       const answered = (
         claim: Claim,
         key: ScopedKey,
@@ -177,12 +188,12 @@ export const stage = (options: Options): ServerStage.ServerStage<CurrentUser, ne
                 const answer = Exit.isSuccess(exit) && exit.value.status < 500
                   ? stored.fromResponse(exit.value, exchange.answerHeaders)
                   : undefined
-                // The work is done or undone already: what cannot be written down now does not change the answer.
-                return Effect.ignore(
-                  answer === undefined
-                    ? records.release(key, claim.token)
-                    : records.complete(key, claim.token, answer)
-                )
+                const settled = answer === undefined
+                  ? records.release(key, claim.token)
+                  : Effect.asVoid(records.complete(key, claim.token, answer))
+                // The work is done or undone already: what cannot be written down now does not change the answer. It is
+                // written later, or the caller would be told to wait for the rest of the lease.
+                return Effect.catch(settled, () => Effect.forkIn(later(settled), scope))
               })
             })
         }

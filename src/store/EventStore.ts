@@ -6,6 +6,24 @@
  * version, as data, so that an enclosing transaction is not broken by it. An append with a command id happens once: the
  * second one returns the first one's result, marked `replayed`.
  *
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { EventStore, MemoryStore } from "effect-lifecycle/store"
+ * import assert from "node:assert/strict"
+ *
+ * const stream = { category: "Order", id: "o-1" }
+ * const program = Effect.gen(function*() {
+ *   const store = yield* EventStore.EventStore
+ *   yield* store.append({ stream, expect: "noStream", events: [{ type: "OrderPlaced", data: { total: 5 } }] })
+ *   const late = yield* store.append({ stream, expect: 0, events: [{ type: "OrderPlaced", data: { total: 6 } }] })
+ *   assert.deepEqual(late, { _tag: "Conflict", expected: 0, actual: 1 })
+ *   return yield* Stream.runCollect(store.read(stream, { direction: "backwards", limit: 1 }))
+ * })
+ * const [event] = await Effect.runPromise(Effect.provide(program, MemoryStore.layer))
+ * assert.deepEqual([event?.version, event?.data], [1, { total: 5 }])
+ * ```
+ *
  * @since 0.1.0
  */
 import { Context, type Effect, type Option, Schema, type Stream } from "effect"

@@ -6,6 +6,24 @@
  * the first is still running is in progress. A claim is a lease: when its holder dies, the key is free again after
  * `leaseMillis`.
  *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { IdempotencyStore, MemoryStore } from "effect-lifecycle/store"
+ * import assert from "node:assert/strict"
+ *
+ * const key = { scope: "alice POST /orders", key: "k-1" }
+ * const options = { fingerprint: "hash of the payload", lease: "30 seconds", timeToLive: "1 day" } as const
+ * const program = Effect.gen(function*() {
+ *   const store = yield* IdempotencyStore.IdempotencyStore
+ *   const first = yield* store.claim(key, options)
+ *   if (first._tag === "Claimed") yield* store.complete(key, first.token, "order o-1")
+ *   return yield* store.claim(key, options)
+ * })
+ * const second = await Effect.runPromise(Effect.provide(program, MemoryStore.layer))
+ * assert.deepEqual(second, { _tag: "Completed", answer: "order o-1" })
+ * ```
+ *
  * @since 0.1.0
  */
 import { Context, type Duration, type Effect } from "effect"

@@ -4,6 +4,27 @@
  * A collection is declared once, with the fields that are indexed; only those can be filtered and sorted by, so no query
  * is slow by accident. Rows carry the version of their stream, which is what an `ETag` shows.
  *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { MemoryStore, StateStore } from "effect-lifecycle/store"
+ * import assert from "node:assert/strict"
+ *
+ * const orders = StateStore.collection({
+ *   name: "orders",
+ *   schema: Schema.Struct({ userId: Schema.String, total: Schema.Int }),
+ *   indexes: ["userId"]
+ * })
+ * const program = Effect.gen(function*() {
+ *   const store = yield* StateStore.StateStore
+ *   yield* store.put(orders, { id: "o-1", version: 1, state: { userId: "u-1", total: 5 } })
+ *   yield* store.put(orders, { id: "o-2", version: 1, state: { userId: "u-2", total: 7 } })
+ *   return yield* store.query(orders, { where: { userId: "u-2" } })
+ * })
+ * const page = await Effect.runPromise(Effect.provide(program, MemoryStore.layer))
+ * assert.deepEqual(page.rows.map((row) => row.id), ["o-2"])
+ * ```
+ *
  * @since 0.1.0
  */
 import { Context, type Effect, type Option, Schema } from "effect"

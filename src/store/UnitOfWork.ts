@@ -11,6 +11,23 @@
  *   the transaction itself.
  * - A lost connection or a restarting server is one typed {@link StoreUnavailable}, wherever the driver raised it.
  *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { EventStore, MemoryStore, UnitOfWork } from "effect-lifecycle/store"
+ * import assert from "node:assert/strict"
+ *
+ * const stream = { category: "Order", id: "o-1" }
+ * const program = Effect.gen(function*() {
+ *   const unit = yield* UnitOfWork.UnitOfWork
+ *   const store = yield* EventStore.EventStore
+ *   const write = store.append({ stream, expect: "any", events: [{ type: "OrderPlaced", data: {} }] })
+ *   yield* Effect.exit(unit.run(Effect.andThen(write, Effect.fail("changed my mind"))))
+ *   return yield* store.version(stream)
+ * })
+ * assert.equal(await Effect.runPromise(Effect.provide(program, MemoryStore.layer)), 0)
+ * ```
+ *
  * @since 0.1.0
  */
 import { Context, type Effect, Schema } from "effect"

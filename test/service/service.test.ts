@@ -268,22 +268,17 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
         assert.deepStrictEqual(ofNobody.body, { orders: [] })
       }))
 
-    for (const query of ["limit=0", "limit=1000", "limit=ten", "limit=1.5", "cursor=nonsense", "status=lost", "userId=%00"]) {
-      it.effect(`refuses to search by ${query}`, () =>
+    for (
+      const query of ["limit=0", "limit=1000", "limit=ten", "limit=1.5", "cursor=nonsense", "status=lost", "userId=%00"]
+    ) {
+      it.effect(`refuses to search by ${query}, and points at it`, () =>
         Effect.gen(function*() {
           const answer = yield* call("orders", `/orders?${query}`)
           isProblem(answer, 422)
+          const places = answer.body.errors.map((error: Record<string, string>) => `${error["in"]} ${error["pointer"]}`)
+          assert.deepStrictEqual([...new Set(places)], [`query /${query.split("=")[0]}`])
         }))
     }
-
-    it.effect("refuses a cursor that was made for another search", () =>
-      Effect.gen(function*() {
-        const userId = yield* register
-        yield* Effect.forEach(Array(2), () => place(userId))
-        const { body } = yield* call("orders", `/orders?userId=${userId}&limit=1`)
-        const answer = yield* call("orders", `/orders?status=placed&limit=1&cursor=${encodeURIComponent(body.next)}`)
-        assert.include([200, 422], answer.status)
-      }))
 
     it.effect("cancels an order once, and does not take money for it", () =>
       Effect.gen(function*() {
@@ -334,9 +329,10 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
         const userId = yield* register
         const { body: { id } } = yield* place(userId)
         const requestId = newKey()
+        const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
         const paid = yield* call("orders", `/orders/${id}/payment`, {
           method: "POST",
-          headers: { "x-request-id": requestId, "x-request-timeout": "5" }
+          headers: { "x-request-id": requestId, "x-request-timeout": "5", traceparent: `00-${trace}-00f067aa0ba902b7-01` }
         })
         assert.strictEqual(paid.status, 200, paid.text)
         assert.strictEqual(paid.body.status, "paid")
@@ -365,13 +361,11 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
         const deadlines = yield* linesWith((line) =>
           line["request_id"] === requestId && line["deadline_ms"] !== undefined, 3)
         assert.deepStrictEqual(deadlines.map((line) => line["service"]), ["orders", "payments", "users"])
-        console.log(deadlines, access)
         const [atOrders, atPayments, atUsers] = deadlines.map((line) => Number(line["deadline_ms"]))
         assert.isAtMost(atOrders!, 5000)
         assert.isAtMost(atPayments!, atOrders! - 5)
         assert.isAtMost(atUsers!, atPayments! - 5)
-        assert.lengthOf(new Set(deadlines.map((line) => line["trace_id"])), 1)
-        assert.isString(deadlines[0]!["trace_id"])
+        assert.deepStrictEqual(deadlines.map((line) => line["trace_id"]), [trace, trace, trace])
       }))
 
     it.effect("is charged once, however often and however much at once it is asked for", () =>

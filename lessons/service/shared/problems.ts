@@ -1,5 +1,6 @@
 /** The one table from the errors of the three services to what their clients are told. */
 import { Problems } from "effect-lifecycle/server"
+import type { StateStore } from "effect-lifecycle/store"
 import type { OrderClosed, OrderNotFound, PaymentFailed } from "../orders/model.ts"
 import type { PayerRefused, PayerUnknown, PaymentNotFound } from "../payments/model.ts"
 import type { UserNotFound } from "../users/model.ts"
@@ -7,6 +8,15 @@ import type { UserNotFound } from "../users/model.ts"
 const message = (error: { readonly message: string }) => error.message
 
 export const problems = Problems.table({
+  // The fields of a search are those of the query string.
+  InvalidQuery: {
+    status: 422,
+    title: "Invalid query",
+    stage: "Validation",
+    extensions: ({ field, reason }: StateStore.InvalidQuery) => ({
+      errors: [{ detail: reason, pointer: `/${field}`, in: "query" }]
+    })
+  },
   UserNotFound: { status: 404, title: "User not found", stage: "Handler", detail: (e: UserNotFound) => message(e) },
   OrderNotFound: { status: 404, title: "Order not found", stage: "Handler", detail: (e: OrderNotFound) => message(e) },
   OrderClosed: {

@@ -21,10 +21,9 @@ export const run = (
   Effect.withFiber((fiber) => {
     const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
     const exchange = begin(service, request, fiber)
-    if (drain.draining) exchange.headers["connection"] = "close"
     HttpEffect.appendPreResponseHandlerUnsafe(
       fiber.context,
-      (request, response) => Effect.succeed(finish(exchange, fiber, request, response))
+      (request, response) => Effect.succeed(finish(exchange, drain, fiber, request, response))
     )
     // The request's own frame puts the fiber's context back when the answer was sent.
     fiber.setContext(Context.add(fiber.context, Exchange.Exchange, exchange))
@@ -88,6 +87,7 @@ export const recordSocketTimes = (exchange: Exchange.State, fiber: Fiber.Fiber<u
 
 const finish = (
   exchange: Exchange.State,
+  drain: Drain,
   fiber: Fiber.Fiber<unknown, unknown>,
   request: HttpServerRequest.HttpServerRequest,
   response: Response
@@ -98,6 +98,8 @@ const finish = (
     ...exchange.answerHeaders,
     ...exchange.headers
   }
+  // Also for what was asked before: the listener waits for connections that stay open.
+  if (drain.draining) headers["connection"] = "close"
   const etag = headers["etag"]
   const known = etag === undefined ? undefined : request.headers["if-none-match"]
   if (

@@ -1,7 +1,7 @@
 /** `UnitOfWork` over the transactions of a `SqlClient`. */
 import { Cause, Effect, Exit } from "effect"
-import { type SqlClient, SqlError } from "effect/sql"
-import { UnitOfWork } from "../../UnitOfWork.ts"
+import type { SqlClient, SqlError } from "effect/sql"
+import { type StoreUnavailable, UnitOfWork } from "../../UnitOfWork.ts"
 import { inTransaction, translate, unavailable } from "./SqlFailure.ts"
 
 export const make = (sql: SqlClient.SqlClient): UnitOfWork["Service"] => {
@@ -17,7 +17,7 @@ export const make = (sql: SqlClient.SqlClient): UnitOfWork["Service"] => {
       return Effect.catchCause(sql.withTransaction(watched), (cause) =>
         // The caller's own failure is the answer, whatever the rollback of a dead connection adds to it; what it failed
         // with typed passes as it is, even where that is a `SqlError`.
-        Effect.failCause(
+        Effect.failCause<E | StoreUnavailable>(
           inside !== undefined && Exit.isFailure(inside)
             ? ownFailure(inside.cause)
             : translate("transaction", cause as Cause.Cause<SqlError.SqlError>)
@@ -32,7 +32,7 @@ export const make = (sql: SqlClient.SqlClient): UnitOfWork["Service"] => {
 }
 
 /** A connection that the driver reports as lost by a defect is typed here, unless something else went wrong as well. */
-const ownFailure = <E>(cause: Cause.Cause<E>) => {
+const ownFailure = <E>(cause: Cause.Cause<E>): Cause.Cause<E | StoreUnavailable> => {
   const [first] = cause.reasons
   const lost = cause.reasons.length > 0 &&
       cause.reasons.every((reason) =>

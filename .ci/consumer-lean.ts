@@ -7,12 +7,15 @@ import { RetrySchedule } from "effect-lifecycle/resilience"
 import { EventStore, MemoryStore } from "effect-lifecycle/store"
 import * as root from "effect-lifecycle"
 import { Layer, Schema } from "effect"
-import assert from "node:assert/strict"
 
 export type Unused = Deadline
-assert.equal(Stage.all.length, 15)
-assert.equal(Diagnosis.diagnose(Diagnosis.fromUnknown({ code: "ENOTFOUND" })).verdict, "Dns")
-assert.ok("Deadline" in root && "CircuitBreaker" in root && "MemoryStore" in root)
+
+const same = (seen: unknown, expected: unknown) => {
+  if (seen !== expected) throw new Error(`expected ${String(expected)}, got ${String(seen)}`)
+}
+same(Stage.all.length, 15)
+same(Diagnosis.fromUnknown({ code: "ENOTFOUND" }).verdict, "Dns")
+same("Deadline" in root && "CircuitBreaker" in root && "MemoryStore" in root, true)
 
 const Add = Command.make("counters.Add", {
   payload: { id: Schema.String, by: Schema.Int },
@@ -39,5 +42,5 @@ const program = Effect.gen(function*() {
   return yield* EventStore.EventStore.use((store) => store.version({ category: "Counter", id: "c" }))
 })
 const version = await Effect.runPromise(program.pipe(Effect.provide(Layer.provideMerge(counters, MemoryStore.layer))))
-assert.equal(version, 1)
+same(version, 1)
 console.log("with only effect installed: lifecycle, request, resilience, store and domain import, type-check and run")

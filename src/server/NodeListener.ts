@@ -14,7 +14,7 @@
  *
  * @example
  * ```ts
- * import { Effect, Layer } from "effect"
+ * import { Effect } from "effect"
  * import { HttpServer } from "effect/http"
  * import * as NodeListener from "effect-lifecycle/server/NodeListener"
  * import assert from "node:assert/strict"

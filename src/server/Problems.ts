@@ -191,10 +191,10 @@ export const empty: Table<never> = table({})
  * @since 0.1.0
  */
 export const escalate: {
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, never, R>
   <const Tags extends readonly [string, ...Array<string>]>(
     ...tags: Tags
   ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, Exclude<E, { readonly _tag: Tags[number] }>, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, never, R>
 } = ((...args: ReadonlyArray<unknown>) => {
   const [first] = args
   if (Effect.isEffect(first)) return Effect.catch(first, (error) => Effect.die(new Escalated(error)))

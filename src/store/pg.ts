@@ -33,7 +33,7 @@
  * // In a service: store.pipe(Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") })))
  *
  * const invalid = PgStore.layer({ schema: "not a name" }).pipe(
- *   Layer.provide(Layer.mock(SqlClient.SqlClient, {}))
+ *   Layer.provide(Layer.succeed(SqlClient.SqlClient, {} as SqlClient.SqlClient))
  * )
  * assert.ok(Layer.isLayer(store))
  * await assert.rejects(Effect.runPromise(Effect.scoped(Layer.build(invalid))), /schema must be/)

@@ -8,7 +8,11 @@ import { fileURLToPath } from "node:url"
 const { NODE_OPTIONS: _, ...env } = process.env
 const { status } = spawnSync(
   process.execPath,
-  ["--disable-warning=ExperimentalWarning", fileURLToPath(new URL("./main.ts", import.meta.url)), ...process.argv.slice(2)],
+  [
+    "--disable-warning=ExperimentalWarning",
+    fileURLToPath(new URL("./main.ts", import.meta.url)),
+    ...process.argv.slice(2)
+  ],
   { stdio: "inherit", env }
 )
 process.exitCode = status ?? 1

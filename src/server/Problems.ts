@@ -183,30 +183,29 @@ export const table = <const Rows extends { readonly [tag: string]: Row }>(
 export const empty: Table<never> = table({})
 
 /**
- * Sends errors past the declared errors of an endpoint, straight to the table: all of them, or those with the tags given.
+ * Sends every error past the declared errors of an endpoint, straight to the table.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const escalate = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
+  Effect.catch(self, (error) => Effect.die(new Escalated(error)))
+
+/**
+ * Sends the errors with these tags past the declared errors of an endpoint, straight to the table.
  *
  * For what any endpoint can meet and no caller needs to decode, such as `StoreUnavailable` or `DeadlineExceeded`.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const escalate: {
-  <const Tags extends readonly [string, ...Array<string>]>(
-    ...tags: Tags
-  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, Exclude<E, { readonly _tag: Tags[number] }>, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, never, R>
-} = ((...args: ReadonlyArray<unknown>) => {
-  const [first] = args
-  if (Effect.isEffect(first)) return Effect.catch(first, (error) => Effect.die(new Escalated(error)))
-  const tags = new Set(args)
-  return (self: Effect.Effect<unknown, unknown, unknown>) =>
-    Effect.catchIf(
-      self,
-      (error) => tags.has(documents.tagOf(error)),
-      (error) => Effect.die(new Escalated(error))
-    )
-  // The two shapes share one body, which no single signature describes.
-}) as never
+export const escalateTags =
+  <const Tags extends ReadonlyArray<string>>(...tags: Tags) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Exclude<E, { readonly _tag: Tags[number] }>, R> =>
+    Effect.catch(self, (error) =>
+      tags.some((tag) => tag === documents.tagOf(error))
+        ? Effect.die(new Escalated(error))
+        : Effect.fail(error as Exclude<E, { readonly _tag: Tags[number] }>))
 
 /**
  * The boundary: turns every failure, defect and interruption inside it into a problem, and reports defects once.

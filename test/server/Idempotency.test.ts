@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Latch, Layer, Option, Stream } from "effect"
+import { Effect, Fiber, Latch, Layer, Option, Schedule, Stream } from "effect"
 import { Exchange, Idempotency, ServerStack } from "effect-lifecycle/server"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { ask, bearer, listener, StoreUnavailable, tokens } from "./harness.ts"
@@ -150,6 +150,38 @@ describe("Idempotency", () => {
       const answer = yield* place("k-1", {})
       assert.deepStrictEqual([answer.status, answer.headers["retry-after"]], [503, "1"])
       assert.strictEqual(runs(), 0)
+    }).pipe(Effect.provide(live))
+  })
+
+  it.live("writes down what became of a request when its records are back", () => {
+    let away = true
+    const reachable = <A, E>(self: Effect.Effect<A, E>) =>
+      Effect.suspend(() => away ? Effect.fail(new StoreUnavailable({ operation: "complete", reason: "gone" })) : self)
+    const records = Layer.effect(
+      Idempotency.IdempotencyRecords,
+      Effect.map(Idempotency.IdempotencyRecords, (records) => ({
+        claim: records.claim,
+        complete: (...args) => reachable<boolean, { readonly _tag: string }>(records.complete(...args)),
+        release: (...args) => reachable<void, { readonly _tag: string }>(records.release(...args))
+      }))
+    ).pipe(Layer.provide(memoryRecords()))
+    const { live, runs } = app(undefined, records)
+    const settled = (key: string, json: unknown) =>
+      place(key, json).pipe(
+        Effect.filterOrFail(({ status }) => status !== 409),
+        Effect.retry(Schedule.upTo(Schedule.spaced("20 millis"), { duration: "5 seconds" }))
+      )
+    return Effect.gen(function*() {
+      assert.strictEqual((yield* place("k-1", {})).status, 201)
+      assert.strictEqual((yield* place("k-2", { fail: true })).status, 503)
+      assert.strictEqual((yield* place("k-1", {})).status, 409)
+      assert.strictEqual((yield* place("k-2", { fail: true })).status, 409)
+      away = false
+      const kept = yield* settled("k-1", {})
+      assert.deepStrictEqual([kept.status, kept.body, kept.headers["idempotency-replayed"]], [201, { n: 1 }, "true"])
+      assert.strictEqual(runs(), 2)
+      assert.strictEqual((yield* settled("k-2", { fail: true })).status, 503)
+      assert.strictEqual(runs(), 3)
     }).pipe(Effect.provide(live))
   })
 })

@@ -72,7 +72,7 @@ export const Handlers = HttpApiBuilder.group(Api, "users", (handlers) =>
     byId: ({ params }) =>
       find(params.id).pipe(
         Effect.tap(() => Conditional.setVersion(3)),
-        Problems.escalate("StoreUnavailable"),
+        Problems.escalateTags("StoreUnavailable"),
         ServerTiming.measure("Handler", "users.byId")
       ),
     list: () => Effect.succeed([alice]),

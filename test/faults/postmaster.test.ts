@@ -32,137 +32,145 @@ const until = <E, R>(condition: Effect.Effect<boolean, E, R>) =>
   )
 
 describe("kill -9 of the PostgreSQL below the services", () => {
-  it.live("is a 503 that says when to repeat, for as long as it lasts, and needs no restart of theirs", () =>
-    Effect.gen(function*() {
-      const userId = yield* register
-      const key = { "idempotency-key": newKey() }
-      const { addresses } = yield* Services
-      const { embedded } = yield* Database.Server
-      const data = embedded!.directory
+  it.live(
+    "is a 503 that says when to repeat, for as long as it lasts, and needs no restart of theirs",
+    () =>
+      Effect.gen(function*() {
+        const userId = yield* register
+        const key = { "idempotency-key": newKey() }
+        const { addresses } = yield* Services
+        const { embedded } = yield* Database.Server
+        const data = embedded!.directory
 
-      yield* kill
-      // Without its data the server cannot come back before it is told to.
-      yield* Effect.acquireUseRelease(
-        Effect.sync(() => renameSync(data, `${data}.away`)),
-        () =>
-          Effect.gen(function*() {
-            for (const _ of [1, 2, 3]) {
-              const asked = yield* Effect.all([
-                call("users", `/users/${userId}`),
-                call("users", "/users", { method: "POST", json: { name: "Bob", email: "bob@example.com" } }),
-                call("users", `/users/${userId}`, {
-                  method: "PATCH",
-                  json: { name: "Bob" },
-                  headers: { "if-match": "\"1\"" }
-                }),
-                call("orders", "/orders"),
-                call("orders", "/orders/ord_1"),
-                call("orders", "/orders/ord_1/events"),
-                call("orders", "/orders/ord_1/payment", { method: "POST" }),
-                call("orders", "/orders", { method: "POST", json: order(userId), headers: key }),
-                call("payments", "/payments/pay_1")
-              ], { concurrency: "unbounded" })
-              for (const { body, headers, status } of asked) {
-                assert.strictEqual(status, 503, JSON.stringify(body))
-                assert.strictEqual(headers["content-type"], "application/problem+json")
-                assert.match(headers["retry-after"]!, /^[1-9]\d*$/)
-                assert.strictEqual(body.type, "urn:problem:store-unavailable")
-                assert.notMatch(JSON.stringify(body), /ECONN|ENOENT|socket|SQLSTATE|\.s\.PGSQL/)
+        yield* kill
+        // Without its data the server cannot come back before it is told to.
+        yield* Effect.acquireUseRelease(
+          Effect.sync(() => renameSync(data, `${data}.away`)),
+          () =>
+            Effect.gen(function*() {
+              for (const _ of [1, 2, 3]) {
+                const asked = yield* Effect.all([
+                  call("users", `/users/${userId}`),
+                  call("users", "/users", { method: "POST", json: { name: "Bob", email: "bob@example.com" } }),
+                  call("users", `/users/${userId}`, {
+                    method: "PATCH",
+                    json: { name: "Bob" },
+                    headers: { "if-match": "\"1\"" }
+                  }),
+                  call("orders", "/orders"),
+                  call("orders", "/orders/ord_1"),
+                  call("orders", "/orders/ord_1/events"),
+                  call("orders", "/orders/ord_1/payment", { method: "POST" }),
+                  call("orders", "/orders", { method: "POST", json: order(userId), headers: key }),
+                  call("payments", "/payments/pay_1")
+                ], { concurrency: "unbounded" })
+                for (const { body, headers, status } of asked) {
+                  assert.strictEqual(status, 503, JSON.stringify(body))
+                  assert.strictEqual(headers["content-type"], "application/problem+json")
+                  assert.match(headers["retry-after"]!, /^[1-9]\d*$/)
+                  assert.strictEqual(body.type, "urn:problem:store-unavailable")
+                  assert.notMatch(JSON.stringify(body), /ECONN|ENOENT|socket|SQLSTATE|\.s\.PGSQL/)
+                }
               }
+              for (const service of Object.keys(addresses) as Array<keyof Addresses>) {
+                const ready = yield* call(service, "/health/ready", { token: null })
+                assert.deepStrictEqual([ready.status, ready.body.checks], [503, { store: "failed" }])
+                assert.match(ready.headers["retry-after"]!, /^[1-9]\d*$/)
+                assert.strictEqual((yield* call(service, "/health/live", { token: null })).status, 200)
+                assert.strictEqual((yield* call(service, "/metrics", { token: null })).status, 200)
+              }
+              // What needs no store is answered as ever.
+              assert.strictEqual((yield* call("users", "/users/usr_1", { token: null })).status, 401)
+              assert.strictEqual((yield* call("users", "/users", { method: "POST", json: {} })).status, 422)
+              assert.strictEqual((yield* call("orders", "/nowhere")).status, 404)
+            }),
+          () => Effect.sync(() => renameSync(`${data}.away`, data))
+        )
+
+        for (const service of Object.keys(addresses) as Array<keyof Addresses>) {
+          yield* until(Effect.map(call(service, "/health/ready", { token: null }), ({ status }) => status === 200))
+        }
+        assert.strictEqual(yield* restarts, 1)
+        const read = yield* call("users", `/users/${userId}`)
+        assert.deepStrictEqual([read.status, read.body.name], [200, "Alice"])
+        const placed = yield* call("orders", "/orders", { method: "POST", json: order(userId), headers: key })
+        assert.strictEqual(placed.status, 201)
+      }).pipe(Effect.provide(ownServices)),
+    30_000
+  )
+
+  it.live(
+    "during 200 orders loses none that was acknowledged, doubles none, and is never a 500",
+    () =>
+      Effect.gen(function*() {
+        const { addresses } = yield* Services
+        const userId = yield* register
+        const answered = new Map<number, number>()
+        let acknowledged = 0
+
+        /** A client that repeats under its key until its order is acknowledged. A broken connection ends it at once. */
+        const client = Effect.fnUntraced(function*(key: string) {
+          while (true) {
+            const { body, headers, status } = yield* ask(`${addresses.orders}/orders`, {
+              method: "POST",
+              json: order(userId),
+              headers: { "idempotency-key": key }
+            })
+            answered.set(status, (answered.get(status) ?? 0) + 1)
+            if (status === 201) {
+              acknowledged += 1
+              return { key, id: body.id as string }
             }
-            for (const service of Object.keys(addresses) as Array<keyof Addresses>) {
-              const ready = yield* call(service, "/health/ready", { token: null })
-              assert.deepStrictEqual([ready.status, ready.body.checks], [503, { store: "failed" }])
-              assert.match(ready.headers["retry-after"]!, /^[1-9]\d*$/)
-              assert.strictEqual((yield* call(service, "/health/live", { token: null })).status, 200)
-              assert.strictEqual((yield* call(service, "/metrics", { token: null })).status, 200)
-            }
-            // What needs no store is answered as ever.
-            assert.strictEqual((yield* call("users", "/users/usr_1", { token: null })).status, 401)
-            assert.strictEqual((yield* call("users", "/users", { method: "POST", json: {} })).status, 422)
-            assert.strictEqual((yield* call("orders", "/nowhere")).status, 404)
-          }),
-        () => Effect.sync(() => renameSync(`${data}.away`, data))
-      )
-
-      for (const service of Object.keys(addresses) as Array<keyof Addresses>) {
-        yield* until(Effect.map(call(service, "/health/ready", { token: null }), ({ status }) => status === 200))
-      }
-      assert.strictEqual(yield* restarts, 1)
-      const read = yield* call("users", `/users/${userId}`)
-      assert.deepStrictEqual([read.status, read.body.name], [200, "Alice"])
-      const placed = yield* call("orders", "/orders", { method: "POST", json: order(userId), headers: key })
-      assert.strictEqual(placed.status, 201)
-    }).pipe(Effect.provide(ownServices)), 30_000)
-
-  it.live("during 200 orders loses none that was acknowledged, doubles none, and is never a 500", () =>
-    Effect.gen(function*() {
-      const { addresses } = yield* Services
-      const userId = yield* register
-      const answered = new Map<number, number>()
-      let acknowledged = 0
-
-      /** A client that repeats under its key until its order is acknowledged. A broken connection ends it at once. */
-      const client = Effect.fnUntraced(function*(key: string) {
-        while (true) {
-          const { body, headers, status } = yield* ask(`${addresses.orders}/orders`, {
-            method: "POST",
-            json: order(userId),
-            headers: { "idempotency-key": key }
-          })
-          answered.set(status, (answered.get(status) ?? 0) + 1)
-          if (status === 201) {
-            acknowledged += 1
-            return { key, id: body.id as string }
+            assert.include([409, 503], status, JSON.stringify(body))
+            if (status === 409) assert.strictEqual(body.type, "urn:problem:idempotency-key-running")
+            assert.match(headers["retry-after"]!, /^[1-9]\d*$/)
+            yield* Effect.sleep("100 millis")
           }
-          assert.include([409, 503], status, JSON.stringify(body))
-          if (status === 409) assert.strictEqual(body.type, "urn:problem:idempotency-key-running")
-          assert.match(headers["retry-after"]!, /^[1-9]\d*$/)
-          yield* Effect.sleep("100 millis")
-        }
-      })
-      const killer = Effect.gen(function*() {
-        for (const [n, after] of [30, 110].entries()) {
-          yield* until(Effect.sync(() => acknowledged >= after))
-          yield* kill
-          yield* until(Effect.map(restarts, (count) => count === n + 1))
-        }
-      })
-      const [orders] = yield* Effect.all([
-        Effect.forEach(Array.from({ length: 200 }, newKey), client, { concurrency: "unbounded" }),
-        killer
-      ], { concurrency: "unbounded" })
+        })
+        const killer = Effect.gen(function*() {
+          for (const [n, after] of [30, 110].entries()) {
+            yield* until(Effect.sync(() => acknowledged >= after))
+            yield* kill
+            yield* until(Effect.map(restarts, (count) => count === n + 1))
+          }
+        })
+        const [orders] = yield* Effect.all([
+          Effect.forEach(Array.from({ length: 200 }, newKey), client, { concurrency: "unbounded" }),
+          killer
+        ], { concurrency: "unbounded" })
 
-      // Both kills were noticed, or this test proves nothing.
-      assert.isAbove(answered.get(503) ?? 0, 0)
-      assert.strictEqual(yield* restarts, 2)
-      const ids = orders.map(({ id }) => id).sort()
-      assert.lengthOf(new Set(ids), 200)
+        // Both kills were noticed, or this test proves nothing.
+        assert.isAbove(answered.get(503) ?? 0, 0)
+        assert.strictEqual(yield* restarts, 2)
+        const ids = orders.map(({ id }) => id).sort()
+        assert.lengthOf(new Set(ids), 200)
 
-      const stored: Array<string> = []
-      let cursor: string | undefined
-      do {
-        const page: string = cursor === undefined ? "" : `&cursor=${encodeURIComponent(cursor)}`
-        const { body } = yield* call("orders", `/orders?userId=${userId}&limit=100${page}`)
-        stored.push(...body.orders.map((order: { readonly id: string }) => order.id))
-        cursor = body.next
-      } while (cursor !== undefined)
-      assert.deepStrictEqual(stored.sort(), ids)
+        const stored: Array<string> = []
+        let cursor: string | undefined
+        do {
+          const page: string = cursor === undefined ? "" : `&cursor=${encodeURIComponent(cursor)}`
+          const { body } = yield* call("orders", `/orders?userId=${userId}&limit=100${page}`)
+          stored.push(...body.orders.map((order: { readonly id: string }) => order.id))
+          cursor = body.next
+        } while (cursor !== undefined)
+        assert.deepStrictEqual(stored.sort(), ids)
 
-      yield* Effect.forEach(orders, ({ id, key }) =>
-        Effect.gen(function*() {
-          const { text } = yield* call("orders", `/orders/${id}/events`)
-          assert.deepStrictEqual(
-            text.trimEnd().split("\n").map((line) => JSON.parse(line)).map(({ type, version }) => [version, type]),
-            [[1, "OrderPlaced"]]
-          )
-          const again = yield* call("orders", "/orders", {
-            method: "POST",
-            json: order(userId),
-            headers: { "idempotency-key": key }
-          })
-          assert.deepStrictEqual([again.status, again.body.id], [201, id])
-        }), { concurrency: 8 })
-      console.log(answered)
-    }).pipe(Effect.provide(ownServices)), 30_000)
+        yield* Effect.forEach(orders, ({ id, key }) =>
+          Effect.gen(function*() {
+            const { text } = yield* call("orders", `/orders/${id}/events`)
+            assert.deepStrictEqual(
+              text.trimEnd().split("\n").map((line) => JSON.parse(line)).map(({ type, version }) => [version, type]),
+              [[1, "OrderPlaced"]]
+            )
+            const again = yield* call("orders", "/orders", {
+              method: "POST",
+              json: order(userId),
+              headers: { "idempotency-key": key }
+            })
+            assert.deepStrictEqual([again.status, again.body.id], [201, id])
+          }), { concurrency: 8 })
+        console.log(answered)
+      }).pipe(Effect.provide(ownServices)),
+    30_000
+  )
 })

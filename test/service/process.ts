@@ -37,7 +37,9 @@ export const freePorts: Effect.Effect<number> = Effect.promise(async () => {
     const servers = [await listen(0)]
     const first = portOf(servers[0])
     if (first <= 65_000) servers.push(await listen(first + 1), await listen(first + 2))
-    await Promise.all(servers.map((server) => new Promise((done) => server === undefined ? done(0) : server.close(done))))
+    await Promise.all(
+      servers.map((server) => new Promise((done) => server === undefined ? done(0) : server.close(done)))
+    )
     if (servers.length === 3 && !servers.includes(undefined)) return first
   }
 })

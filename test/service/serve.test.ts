@@ -57,70 +57,74 @@ const refused = (url: string) =>
   )
 
 describe("lifecycle serve", () => {
-  it.live("drains at Ctrl+C and at SIGTERM, ends with 0, leaves no process, and finds its data again", () =>
-    Effect.gen(function*() {
-      const cwd = yield* folder
-      const port = yield* freePorts
+  it.live(
+    "drains at Ctrl+C and at SIGTERM, ends with 0, leaves no process, and finds its data again",
+    () =>
+      Effect.gen(function*() {
+        const cwd = yield* folder
+        const port = yield* freePorts
 
-      const first = yield* serve({ cwd, env: { PORT: String(port) } })
-      const addresses = yield* first.ready
-      assert.deepStrictEqual(addresses, {
-        users: `http://127.0.0.1:${port}`,
-        orders: `http://127.0.0.1:${port + 1}`,
-        payments: `http://127.0.0.1:${port + 2}`
-      })
-      const user = yield* ask(`${addresses.users}/users`, {
-        method: "POST",
-        json: { name: "Alice", email: "alice@example.com" }
-      })
-      assert.strictEqual(user.status, 201)
-      const key = { "idempotency-key": newKey() }
-      const placed = yield* ask(`${addresses.orders}/orders`, {
-        method: "POST",
-        json: order(user.body.id),
-        headers: key
-      })
-      assert.strictEqual(placed.status, 201)
+        const first = yield* serve({ cwd, env: { PORT: String(port) } })
+        const addresses = yield* first.ready
+        assert.deepStrictEqual(addresses, {
+          users: `http://127.0.0.1:${port}`,
+          orders: `http://127.0.0.1:${port + 1}`,
+          payments: `http://127.0.0.1:${port + 2}`
+        })
+        const user = yield* ask(`${addresses.users}/users`, {
+          method: "POST",
+          json: { name: "Alice", email: "alice@example.com" }
+        })
+        assert.strictEqual(user.status, 201)
+        const key = { "idempotency-key": newKey() }
+        const placed = yield* ask(`${addresses.orders}/orders`, {
+          method: "POST",
+          json: order(user.body.id),
+          headers: key
+        })
+        assert.strictEqual(placed.status, 201)
 
-      const firstServer = serverOf(cwd)
-      const interrupted = yield* halfSent(addresses.users)
-      yield* first.signal("SIGINT")
-      yield* refused(addresses.users)
-      const began = performance.now()
-      const late = yield* interrupted.finish
-      assert.match(late, /\r\n\r\nHTTP\/1\.1 201 [^]*"name":"Late"/)
-      const firstEnded = yield* first.ended
-      // Not the whole grace period: the last answer has let its connection go.
-      assert.isBelow(performance.now() - began, 4000)
-      assert.deepStrictEqual([firstEnded.code, firstEnded.err], [0, ""])
-      assert.isFalse(isAlive(firstServer))
+        const firstServer = serverOf(cwd)
+        const interrupted = yield* halfSent(addresses.users)
+        yield* first.signal("SIGINT")
+        yield* refused(addresses.users)
+        const began = performance.now()
+        const late = yield* interrupted.finish
+        assert.match(late, /\r\n\r\nHTTP\/1\.1 201 [^]*"name":"Late"/)
+        const firstEnded = yield* first.ended
+        // Not the whole grace period: the last answer has let its connection go.
+        assert.isBelow(performance.now() - began, 4000)
+        assert.deepStrictEqual([firstEnded.code, firstEnded.err], [0, ""])
+        assert.isFalse(isAlive(firstServer))
 
-      const second = yield* serve({ cwd, args: ["--json", "--port", String(port)], env: { PORT: "1" } })
-      assert.deepStrictEqual(yield* second.ready, addresses)
-      for (const location of [user.headers["location"]!, /location: (\S+)/i.exec(late)?.[1] ?? ""]) {
-        assert.strictEqual((yield* ask(addresses.users + location)).status, 200, location)
-      }
-      const again = yield* ask(`${addresses.orders}/orders`, {
-        method: "POST",
-        json: order(user.body.id),
-        headers: key
-      })
-      assert.deepStrictEqual([again.status, again.text], [201, placed.text])
-      assert.strictEqual(again.headers["idempotency-replayed"], "true")
+        const second = yield* serve({ cwd, args: ["--json", "--port", String(port)], env: { PORT: "1" } })
+        assert.deepStrictEqual(yield* second.ready, addresses)
+        for (const location of [user.headers["location"]!, /location: (\S+)/i.exec(late)?.[1] ?? ""]) {
+          assert.strictEqual((yield* ask(addresses.users + location)).status, 200, location)
+        }
+        const again = yield* ask(`${addresses.orders}/orders`, {
+          method: "POST",
+          json: order(user.body.id),
+          headers: key
+        })
+        assert.deepStrictEqual([again.status, again.text], [201, placed.text])
+        assert.strictEqual(again.headers["idempotency-replayed"], "true")
 
-      // Every line after the addresses is a line of the services' logs.
-      for (const line of lines(second.out()).slice(1)) assert.isString(JSON.parse(line).service)
+        // Every line after the addresses is a line of the services' logs.
+        for (const line of lines(second.out()).slice(1)) assert.isString(JSON.parse(line).service)
 
-      const secondServer = serverOf(cwd)
-      const terminated = yield* halfSent(addresses.users)
-      yield* second.signal("SIGTERM")
-      yield* refused(addresses.users)
-      assert.match(yield* terminated.finish, /\r\n\r\nHTTP\/1\.1 201 /)
-      const secondEnded = yield* second.ended
-      assert.deepStrictEqual([secondEnded.code, secondEnded.err], [0, ""])
-      assert.isFalse(isAlive(secondServer))
-      for (const url of Object.values(addresses)) yield* refused(url)
-    }), 30_000)
+        const secondServer = serverOf(cwd)
+        const terminated = yield* halfSent(addresses.users)
+        yield* second.signal("SIGTERM")
+        yield* refused(addresses.users)
+        assert.match(yield* terminated.finish, /\r\n\r\nHTTP\/1\.1 201 /)
+        const secondEnded = yield* second.ended
+        assert.deepStrictEqual([secondEnded.code, secondEnded.err], [0, ""])
+        assert.isFalse(isAlive(secondServer))
+        for (const url of Object.values(addresses)) yield* refused(url)
+      }),
+    30_000
+  )
 
   it.live("twice in one folder, the second says so, and the first goes on", () =>
     Effect.gen(function*() {
@@ -150,7 +154,11 @@ describe("lifecycle serve", () => {
     ["a database that is away", { DATABASE_URL: unreachable }, /^No PostgreSQL answers at 127\.0\.0\.1:1 .*: start it/],
     ["a PORT that is none", { PORT: "http" }, /^The port of users is "http".*: set PORT/],
     ["a PORT with no room for the others", { PORT: "65534" }, /^The port of users is "65534".*: set PORT/],
-    ["broken tokens", { PORT: "0", DATABASE_URL: "", LIFECYCLE_TOKENS: "s3cret" }, /^Entry 1 of the token list .*: write/]
+    [
+      "broken tokens",
+      { PORT: "0", DATABASE_URL: "", LIFECYCLE_TOKENS: "s3cret" },
+      /^Entry 1 of the token list .*: write/
+    ]
   ]
   it.live.each(bad)("does not start with %s, and says what to do", ([_, env, sentence]) =>
     Effect.gen(function*() {
@@ -164,6 +172,9 @@ describe("lifecycle serve", () => {
       // Rights do not stop root, but nobody can make a folder in a file.
       fs.writeFileSync(join(cwd, ".lifecycle"), "")
       const serving = yield* serve({ cwd, args: ["--json", "--port", "0"] })
-      gaveUp(yield* serving.ended, /data folder .*\/\.lifecycle\/pg cannot be written \(\w+\): give this user write rights/)
+      gaveUp(
+        yield* serving.ended,
+        /data folder .*\/\.lifecycle\/pg cannot be written \(\w+\): give this user write rights/
+      )
     }), 30_000)
 })

@@ -18,20 +18,23 @@ const isProblem = (
 
 /** Runs a command of the lesson as it is printed there, against the port of this run. */
 const shell = (command: string) =>
-  Effect.flatMap(Services, ({ addresses }) =>
-    Effect.callback<{ readonly status: number; readonly headers: Headers; readonly body: any }>((resume) => {
-      execFile(
-        "sh",
-        ["-c", command.replace("curl", "curl --silent --include").replace("http://127.0.0.1:4100", addresses.users)],
-        (error, out) => {
-          if (error !== null) return resume(Effect.die(error))
-          const [head = "", body = ""] = out.split("\r\n\r\n")
-          const [first = "", ...rest] = head.split("\r\n")
-          const headers = new Headers(rest.map((line) => line.split(/: (.*)/s).slice(0, 2) as [string, string]))
-          resume(Effect.succeed({ status: Number(first.split(" ")[1]), headers, body: JSON.parse(body) }))
-        }
-      )
-    }))
+  Effect.flatMap(
+    Services,
+    ({ addresses }) =>
+      Effect.callback<{ readonly status: number; readonly headers: Headers; readonly body: any }>((resume) => {
+        execFile(
+          "sh",
+          ["-c", command.replace("curl", "curl --silent --include").replace("http://127.0.0.1:4100", addresses.users)],
+          (error, out) => {
+            if (error !== null) return resume(Effect.die(error))
+            const [head = "", body = ""] = out.split("\r\n\r\n")
+            const [first = "", ...rest] = head.split("\r\n")
+            const headers = new Headers(rest.map((line) => line.split(/: (.*)/s).slice(0, 2) as [string, string]))
+            resume(Effect.succeed({ status: Number(first.split(" ")[1]), headers, body: JSON.parse(body) }))
+          }
+        )
+      })
+  )
 
 const json = "-H \"Content-Type: application/json\""
 const token = "-H \"Authorization: Bearer token123\""
@@ -145,7 +148,8 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
         const id = yield* register
         const answers = yield* Effect.forEach(
           Array.from({ length: 8 }, (_, i) => `Name ${i}`),
-          (name) => call("users", `/users/${id}`, { method: "PATCH", json: { name }, headers: { "if-match": "\"1\"" } }),
+          (name) =>
+            call("users", `/users/${id}`, { method: "PATCH", json: { name }, headers: { "if-match": "\"1\"" } }),
           { concurrency: "unbounded" }
         )
         assert.deepStrictEqual(answers.map((answer) => answer.status).sort(), [200, ...Array(7).fill(412)])
@@ -246,8 +250,7 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
         const userId = yield* register
         const placed = yield* Effect.forEach(Array(7), () => place(userId), { concurrency: 3 })
         const ids = placed.map((answer): string => answer.body.id).sort()
-        yield* Effect.forEach(ids.slice(0, 2), (id) =>
-          call("orders", `/orders/${id}/cancellation`, { method: "POST" }))
+        yield* Effect.forEach(ids.slice(0, 2), (id) => call("orders", `/orders/${id}/cancellation`, { method: "POST" }))
         const pages: Array<Array<string>> = []
         let cursor: string | undefined
         do {
@@ -332,7 +335,11 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
         const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
         const paid = yield* call("orders", `/orders/${id}/payment`, {
           method: "POST",
-          headers: { "x-request-id": requestId, "x-request-timeout": "5", traceparent: `00-${trace}-00f067aa0ba902b7-01` }
+          headers: {
+            "x-request-id": requestId,
+            "x-request-timeout": "5",
+            traceparent: `00-${trace}-00f067aa0ba902b7-01`
+          }
         })
         assert.strictEqual(paid.status, 200, paid.text)
         assert.strictEqual(paid.body.status, "paid")
@@ -358,8 +365,10 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
             ["orders", "/orders/:id/payment", 200, "alice"]
           ]
         )
-        const deadlines = yield* linesWith((line) =>
-          line["request_id"] === requestId && line["deadline_ms"] !== undefined, 3)
+        const deadlines = yield* linesWith(
+          (line) => line["request_id"] === requestId && line["deadline_ms"] !== undefined,
+          3
+        )
         assert.deepStrictEqual(deadlines.map((line) => line["service"]), ["orders", "payments", "users"])
         const [atOrders, atPayments, atUsers] = deadlines.map((line) => Number(line["deadline_ms"]))
         assert.isAtMost(atOrders!, 5000)
@@ -479,7 +488,8 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
 
     it.effect("refuses a body that is too large, announced or not", () =>
       Effect.gen(function*() {
-        const head = "POST /users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token123\r\nContent-Type: application/json\r\n"
+        const head =
+          "POST /users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token123\r\nContent-Type: application/json\r\n"
         const announced = yield* raw("users", `${head}Content-Length: 2000000\r\n\r\n`)
         assert.match(announced, /^HTTP\/1\.1 413 [^]*x-request-id: /i)
         const size = 1_200_000

@@ -1,0 +1,76 @@
+/** One request that crosses all three services. */
+import { Effect } from "effect"
+import { ask, json, linesSince, type LogLine, place, register, Services } from "./services.ts"
+import type { Scenario } from "./story.ts"
+import { table, wrap } from "./terminal.ts"
+
+const road = ["orders", "payments", "users"]
+const budgetSeconds = 10
+const isAccess = (line: LogLine) => line["message"] === "request"
+const text = (value: unknown) => value === undefined ? "-" : String(value)
+
+export const threeServices = {
+  title: "POST /orders/{id}/payment: orders asks payments, payments asks users",
+  tell: (page) =>
+    Effect.gen(function*() {
+      const user = yield* register
+      const order = yield* place(user.id, "tour-crossing")
+      yield* linesSince(0, (lines) => lines.some((line) => isAccess(line) && line["route"] === "/orders"))
+
+      const { log } = yield* Services
+      const from = log.length
+      const requestId = "tour-three-services"
+      const answer = yield* ask("orders", `/orders/${order.id}/payment`, {
+        method: "POST",
+        headers: { "x-request-id": requestId, "x-request-timeout": String(budgetSeconds) }
+      })
+      const lines = yield* linesSince(from, (lines) => lines.filter(isAccess).length === road.length)
+      const hops = road.map((service) => ({
+        service,
+        deadline: lines.find((line) => line["service"] === service && line["deadline_ms"] !== undefined),
+        access: lines.find((line) => line["service"] === service && isAccess(line))
+      }))
+
+      page.say(`   Sent with X-Request-Timeout: ${budgetSeconds} and X-Request-ID: ${requestId}. The services log:\n`)
+      page.say(table([
+        ["service", "time left", "called by", "request", "status", "took ms", "request_id"],
+        ...hops.map(({ access, deadline, service }) => [
+          service,
+          `${text(deadline?.["deadline_ms"])} ms`,
+          text(access?.["user_id"]),
+          `${text(access?.["method"])} ${text(access?.["route"])}`,
+          text(access?.["status"]),
+          text(access?.["duration_ms"]),
+          text(access?.["request_id"])
+        ])
+      ], "   "))
+      page.say("")
+      page.say(wrap(
+        `${lines.length} log lines in three services, and one request id in all of them. Each service speaks with a token of ` +
+          "its own, and hands on a little less time than it was given.",
+        page.terminal.width,
+        "   "
+      ))
+
+      const paid = json(answer) as { readonly paymentId?: unknown }
+      page.equal("the status", answer.status, 200)
+      page.equal("X-Request-ID", answer.headers["x-request-id"], requestId)
+      page.equal("the body", paid, { ...order, status: "paid", paymentId: paid.paymentId })
+      page.equal("the type of paymentId", typeof paid.paymentId, "string")
+      page.equal("the request ids of the log lines", [...new Set(lines.map((line) => line["request_id"]))], [requestId])
+      page.equal(
+        "services, callers and statuses in the log",
+        hops.map(({ access, service }) => [service, access?.["user_id"], access?.["status"]]),
+        [["orders", "alice", 200], ["payments", "orders-service", 201], ["users", "payments-service", 200]]
+      )
+      const [atOrders = NaN, atPayments = NaN, atUsers = NaN] = hops.map(({ deadline }) =>
+        Number(deadline?.["deadline_ms"])
+      )
+      page.holds(
+        "the milliseconds left at each hop",
+        budgetSeconds * 1000 >= atOrders && atOrders > atPayments && atPayments > atUsers && atUsers > 0,
+        [atOrders, atPayments, atUsers],
+        `at most ${budgetSeconds * 1000}, then less and less`
+      )
+    })
+} satisfies Scenario<unknown, Services>

@@ -1,0 +1,4 @@
+import { MemoryStore } from "effect-lifecycle/store"
+import { storeContract } from "./contract.ts"
+
+storeContract("MemoryStore", MemoryStore.layer)

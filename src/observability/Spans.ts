@@ -97,10 +97,12 @@ const child = (
   attributes: Readonly<Record<string, string>>,
   exit: Exit.Exit<unknown, unknown>
 ): void => {
-  const { span: parent, tracer, tracerEnabled } = fiber.cache
-  if (parent === undefined || !tracerEnabled || Context.get(parent.annotations, Tracer.DisablePropagation)) return
+  const { span: parent, tracer = fiber.getRef(Tracer.Tracer), tracerEnabled } = fiber.cache
+  // The native tracer has no backend: nobody could ever see its spans.
+  if (parent === undefined || !tracerEnabled || tracer === Tracer.nativeTracer) return
+  if (Context.get(parent.annotations, Tracer.DisablePropagation)) return
   const shift = toWall(fiber.getRef(Clock.Clock), times.endNanos)
-  const span = (tracer ?? fiber.getRef(Tracer.Tracer)).span({
+  const span = tracer.span({
     name,
     parent: Option.some(parent),
     annotations: Context.empty(),

@@ -169,7 +169,6 @@ describe("kill -9 of the PostgreSQL below the services", () => {
             })
             assert.deepStrictEqual([again.status, again.body.id], [201, id])
           }), { concurrency: 8 })
-        console.log(answered)
       }).pipe(Effect.provide(ownServices)),
     30_000
   )

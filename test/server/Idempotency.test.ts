@@ -155,14 +155,16 @@ describe("Idempotency", () => {
 
   it.live("writes down what became of a request when its records are back", () => {
     let away = true
-    const reachable = <A, E>(self: Effect.Effect<A, E>) =>
-      Effect.suspend(() => away ? Effect.fail(new StoreUnavailable({ operation: "complete", reason: "gone" })) : self)
+    const reachable = <A>(self: Effect.Effect<A, { readonly _tag: string }>) =>
+      Effect.suspend((): Effect.Effect<A, { readonly _tag: string }> =>
+        away ? Effect.fail(new StoreUnavailable({ operation: "complete", reason: "gone" })) : self
+      )
     const records = Layer.effect(
       Idempotency.IdempotencyRecords,
       Effect.map(Idempotency.IdempotencyRecords, (records) => ({
         claim: records.claim,
-        complete: (...args) => reachable<boolean, { readonly _tag: string }>(records.complete(...args)),
-        release: (...args) => reachable<void, { readonly _tag: string }>(records.release(...args))
+        complete: (...args) => reachable(records.complete(...args)),
+        release: (...args) => reachable(records.release(...args))
       }))
     ).pipe(Layer.provide(memoryRecords()))
     const { live, runs } = app(undefined, records)

@@ -1,5 +1,5 @@
 /** The three services on ports of their own, what they logged, and what it takes to ask them. */
-import { Context, Effect, Layer, Schedule } from "effect"
+import { Context, Data, Effect, Layer, Schedule } from "effect"
 import { Database } from "effect-lifecycle/testing"
 import { connect } from "node:net"
 import { type Addresses, launch } from "../../lessons/service/launch.ts"
@@ -34,12 +34,22 @@ export const launched = Layer.effect(
 
 export const services = Layer.provide(launched, serverOfRun)
 
+/** What came as JSON; each test knows what it asked for. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type Json = any
+
+/** The connection broke before there was an answer. */
+export class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly cause: unknown }> {}
+
+/** What was awaited has not happened yet. */
+export class NotYet extends Data.TaggedError("NotYet")<{ readonly message: string }> {}
+
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly text: string
   /** The parsed body, where it is JSON. */
-  readonly body: any
+  readonly body: Json
 }
 
 export interface Sent extends Omit<RequestInit, "headers"> {
@@ -50,7 +60,7 @@ export interface Sent extends Omit<RequestInit, "headers"> {
 }
 
 /** Asks with plain `fetch`, so that nothing of our own is on the client's side. A connection that breaks is a failure. */
-export const ask = (url: string, sent: Sent = {}): Effect.Effect<Answer, unknown> => {
+export const ask = (url: string, sent: Sent = {}): Effect.Effect<Answer, NoAnswer> => {
   const { headers, json, token = "token123", ...init } = sent
   return Effect.tryPromise({
     try: async (signal) => {
@@ -74,7 +84,7 @@ export const ask = (url: string, sent: Sent = {}): Effect.Effect<Answer, unknown
         body: /[/+]json\b/.test(type) && text !== "" ? JSON.parse(text) : undefined
       }
     },
-    catch: (error) => error
+    catch: (cause) => new NoAnswer({ cause })
   })
 }
 
@@ -106,7 +116,7 @@ export const linesWith = (wanted: (line: Line) => boolean, count = 1) =>
     Effect.suspend(() => {
       const found = lines.map((line) => JSON.parse(line) as Line).filter(wanted)
       return found.length < count
-        ? Effect.fail(new Error(`${found.length} of ${count} lines: ${JSON.stringify(found)}`))
+        ? Effect.fail(new NotYet({ message: `${found.length} of ${count} lines: ${JSON.stringify(found)}` }))
         : Effect.succeed(found)
     }).pipe(eventually, Effect.orDie))
 

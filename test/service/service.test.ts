@@ -1,10 +1,10 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
-import { call, linesWith, newKey, order, place, raw, register, Services, services } from "./harness.ts"
+import { call, type Json, linesWith, newKey, order, place, raw, register, Services, services } from "./harness.ts"
 
 const isProblem = (
-  answer: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: any },
+  answer: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Json },
   status: number,
   type?: string
 ) => {
@@ -21,7 +21,7 @@ const shell = (command: string) =>
   Effect.flatMap(
     Services,
     ({ addresses }) =>
-      Effect.callback<{ readonly status: number; readonly headers: Headers; readonly body: any }>((resume) => {
+      Effect.callback<{ readonly status: number; readonly headers: Headers; readonly body: Json }>((resume) => {
         execFile(
           "sh",
           ["-c", command.replace("curl", "curl --silent --include").replace("http://127.0.0.1:4100", addresses.users)],

@@ -84,6 +84,8 @@ export interface Policy {
   readonly default?: Duration.Input | undefined
   /** A timeout header above this is a mistake and ignored, not cut. One hour by default. */
   readonly cap?: Duration.Input | undefined
+  /** The request's id where it was decided before; then none is read and none made. */
+  readonly requestId?: RequestId.RequestId | undefined
   /** When the request came in, on the monotonic clock; now by default. Time in a queue counts from here. */
   readonly receivedAtNanos?: bigint | undefined
   /** The timeout headers read; the smallest counts. `x-request-timeout` by default. */
@@ -192,9 +194,9 @@ export const extract = (headers: HeadersInput, policy: Policy = {}): Effect.Effe
         ? Option.map(read("x-service-name", identifier), (name) => name.toLowerCase())
         : Option.none()
     }
-    const requestId = trusted
+    const requestId = policy.requestId ?? (trusted
       ? first(policy.requestIdHeaders ?? RequestId.defaultHeaders, (name) => read(name, identifier))
-      : undefined
+      : undefined)
     return requestId === undefined
       ? Effect.map(RequestId.generate, (requestId) => ({ ...known, requestId }))
       : Effect.succeed({ ...known, requestId })
@@ -215,13 +217,15 @@ export const run: {
 } = dual(
   2,
   <A, E, R>(self: Effect.Effect<A, E, R>, extracted: Extracted): Effect.Effect<A, E, R> =>
-    Effect.updateContext(RequestId.provide(self, extracted.requestId), (context: Context.Context<R>) => {
+    Effect.updateContext(self, (context: Context.Context<R>) => {
       let next = context.pipe(
         Context.add(Priority.Current, extracted.priority),
         Context.add(TraceContext.Current, extracted.trace)
       )
+      const { deadline, requestId, trace } = extracted
+      const id = Context.get(context, RequestId.Current)
+      if (Option.isNone(id) || id.value !== requestId) next = RequestId.add(next, requestId)
       const current = Context.get(context, Deadline.Current)
-      const { deadline, trace } = extracted
       if (
         Option.isSome(deadline) &&
         (Option.isNone(current) || deadline.value.expiresAtNanos < current.value.expiresAtNanos)

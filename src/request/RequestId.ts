@@ -28,7 +28,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Effect, Option, Random, Result, Schema } from "effect"
+import { Clock, Context, Effect, Option, Random, References, Result, Schema } from "effect"
 import { dual } from "effect/Function"
 import * as header from "./internal/header.ts"
 
@@ -89,7 +89,8 @@ export const generate: Effect.Effect<RequestId> = Effect.withFiber((fiber) => {
     Math.floor(random.nextDoubleUnsafe() * 16 ** digits).toString(16).padStart(digits, "0")
   const variant = "89ab"[Math.floor(random.nextDoubleUnsafe() * 4)]
   const text = `${time.slice(0, 8)}-${time.slice(8)}-7${hex(3)}-${variant}${hex(3)}-${hex(12)}`
-  return Effect.succeed(RequestId.make(text))
+  // Hexadecimal digits and dashes fit the pattern; every request would pay for checking it.
+  return Effect.succeed(text as RequestId)
 })
 
 /**
@@ -126,5 +127,15 @@ export const provide: {
 } = dual(
   2,
   <A, E, R>(self: Effect.Effect<A, E, R>, id: RequestId): Effect.Effect<A, E, R> =>
-    self.pipe(Effect.annotateLogs("requestId", id), Effect.provideService(Current, Option.some(id)))
+    Effect.updateContext(self, (context: Context.Context<R>) => add(context, id))
 )
+
+/** @internal */
+export const add = <R>(context: Context.Context<R>, id: RequestId): Context.Context<R> =>
+  context.pipe(
+    Context.add(Current, Option.some(id)),
+    Context.add(References.CurrentLogAnnotations, {
+      ...Context.get(context, References.CurrentLogAnnotations),
+      requestId: id
+    })
+  )

@@ -57,10 +57,8 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never> => 
   const minimum = Duration.toNanosUnsafe(Duration.fromInputUnsafe(options.minimum ?? "5 millis"))
   const policy = {
     default: options.default ?? "20 seconds",
-    maximum: options.maximum ?? "60 seconds",
-    // The id is decided already; reading it again would report a bad one twice.
-    requestIdHeaders: []
-  } as const
+    maximum: options.maximum ?? "60 seconds"
+  }
   return ServerStage.make<never, never>({
     name: "server/Deadlines",
     reports: "Middleware",
@@ -69,7 +67,9 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never> => 
       return Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
         const trusted = trusts(Exchange.ofUnsafe(fiber).peer)
-        return Effect.flatMap(Propagation.extract(request.headers, { ...policy, trusted }), (extracted) => {
+        // The id is decided already; reading it again would report a bad one twice.
+        const requestId = Option.getOrUndefined(fiber.getRef(RequestId.Current))
+        return Effect.flatMap(Propagation.extract(request.headers, { ...policy, trusted, requestId }), (extracted) => {
           const { deadline } = extracted
           if (Option.isSome(deadline)) {
             const now = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
@@ -81,8 +81,7 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never> => 
               return Effect.fail(new Deadline.DeadlineExceeded({ budgetMillis, elapsedMillis: 0 }))
             }
           }
-          const requestId = Option.getOrElse(fiber.getRef(RequestId.Current), () => extracted.requestId)
-          return Propagation.run(enforced, { ...extracted, requestId })
+          return Propagation.run(enforced, extracted)
         })
       })
     }

@@ -116,7 +116,7 @@ export const failures = [
   }),
   noAnswer({
     title: "refused port: nothing listens there",
-    url: refusedUrl,
+    answer: Effect.flatMap(refusedUrl, (url) => askUrl(url)),
     stage: "Connect",
     codes: ["ECONNREFUSED"]
   }),
@@ -174,7 +174,8 @@ export const failures = [
     status: 413,
     title: "POST /users with a body of 2 MiB",
     stage: "Validation",
-    answer: postUsers({ body: { ...alice, name: "a".repeat(2 * 1024 * 1024) } })
+    answer: postUsers({ body: { ...alice, name: "a".repeat(2 * 1024 * 1024) } }),
+    body: { detail: "At most 1048576 bytes are accepted" }
   }),
   answered({
     status: 415,
@@ -183,13 +184,20 @@ export const failures = [
     answer: postUsers({
       headers: { "content-type": "application/x-www-form-urlencoded" },
       body: "name=Alice&email=alice%40example.com"
-    })
+    }),
+    headers: { accept: "application/json" }
   }),
   answered({
     status: 422,
     title: "POST /users with a wrong e-mail address and without a name",
     stage: "Validation",
-    answer: postUsers({ body: { email: "nobody" } })
+    answer: postUsers({ body: { email: "nobody" } }),
+    body: {
+      errors: [
+        { detail: "Missing key", pointer: "/name", in: "body" },
+        { detail: "must be an e-mail address", pointer: "/email", in: "body" }
+      ]
+    }
   }),
   answered({
     status: 428,

@@ -5,7 +5,7 @@ import { alice, askUrl, json, Services } from "./services.ts"
 import type { Scenario } from "./story.ts"
 import { wrap } from "./terminal.ts"
 
-const direct = "the service is called directly"
+const direct = "called directly"
 
 export const firstRequest = {
   title: "POST /users, the first request of all",
@@ -15,7 +15,7 @@ export const firstRequest = {
       // By name, so that there is something to look up.
       const url = new URL("/users", addresses.users)
       url.hostname = "localhost"
-      const requestId = "tour-first-request"
+      const requestId = "tour-one"
       const answer = yield* askUrl(String(url), { method: "POST", headers: { "x-request-id": requestId }, body: alice })
       const timeline = Timeline.make([
         ...answer.timeline.entries,

@@ -19,7 +19,7 @@ export const threeServices = {
 
       const { log } = yield* Services
       const from = log.length
-      const requestId = "tour-three-services"
+      const requestId = "tour-two"
       const answer = yield* ask("orders", `/orders/${order.id}/payment`, {
         method: "POST",
         headers: { "x-request-id": requestId, "x-request-timeout": String(budgetSeconds) }
@@ -33,14 +33,12 @@ export const threeServices = {
 
       page.say(`   Sent with X-Request-Timeout: ${budgetSeconds} and X-Request-ID: ${requestId}. The services log:\n`)
       page.say(table([
-        ["service", "time left", "called by", "request", "status", "took ms", "request_id"],
+        ["service", "ms left", "called by", "answered", "request_id"],
         ...hops.map(({ access, deadline, service }) => [
           service,
-          `${text(deadline?.["deadline_ms"])} ms`,
+          text(deadline?.["deadline_ms"]),
           text(access?.["user_id"]),
-          `${text(access?.["method"])} ${text(access?.["route"])}`,
-          text(access?.["status"]),
-          text(access?.["duration_ms"]),
+          `${text(access?.["method"])} ${text(access?.["route"])} ${text(access?.["status"])}`,
           text(access?.["request_id"])
         ])
       ], "   "))

@@ -15,7 +15,7 @@ export const make = (database: Database): StateStore["Service"] => {
         (found) =>
           Option.isNone(found)
             ? Effect.succeed(Option.none<Row<A>>())
-            : Effect.map(codecOf(collection).decode(found.value), (row) => Option.some(row))
+            : Effect.asSome(codecOf(collection).decode(found.value))
       ),
     put: <A, I>(collection: Collection<A, I>, row: Row<A>) =>
       database.write((state) => {

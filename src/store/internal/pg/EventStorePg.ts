@@ -30,6 +30,9 @@ interface EventRow {
   readonly data: string
   readonly meta: string
   readonly at: Date | string
+}
+
+interface EventOfAnyRow extends EventRow {
   readonly tenant: string
   readonly category: string
   readonly name: string
@@ -41,8 +44,7 @@ export const make = (client: SqlClient.SqlClient, schema: string): EventStore["S
   const sql = client.withoutTransforms()
   const retried = retrying(sql)
   const columns =
-    `e.position, e.version, e.event_id, e.type, e.schema_version, e.data::text as data, e.meta::text as meta,
-    e.at, s.tenant, s.category, s.name`
+    "e.position, e.version, e.event_id, e.type, e.schema_version, e.data::text as data, e.meta::text as meta, e.at"
   const streamId = `(select id from ${schema}.streams where tenant = $1 and category = $2 and name = $3)`
   const text = {
     append: `select outcome, first_version, last_version, last_position from ${schema}.append(
@@ -50,11 +52,12 @@ export const make = (client: SqlClient.SqlClient, schema: string): EventStore["S
     appendAll: `select outcome, first_version, last_version, last_position from ${schema}.append_all(
       $1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::int[],
       $7::text[], $8::text[], $9::int[], $10::text[], $11::text[]) order by append_index`,
-    forwards: `select ${columns} from ${schema}.events e join ${schema}.streams s on s.id = e.stream_id
+    forwards: `select ${columns} from ${schema}.events e
       where e.stream_id = ${streamId} and e.version >= $4::bigint order by e.version limit $5`,
-    backwards: `select ${columns} from ${schema}.events e join ${schema}.streams s on s.id = e.stream_id
+    backwards: `select ${columns} from ${schema}.events e
       where e.stream_id = ${streamId} and e.version <= $4::bigint order by e.version desc limit $5`,
-    all: `select ${columns} from ${schema}.events e join ${schema}.streams s on s.id = e.stream_id
+    all: `select ${columns}, s.tenant, s.category, s.name
+      from ${schema}.events e join ${schema}.streams s on s.id = e.stream_id
       where e.position > $1::bigint order by e.position limit $2`,
     version: `select version from ${schema}.streams where tenant = $1 and category = $2 and name = $3`,
     findAppend: `select 1 as outcome, first_version, version as last_version, position as last_position
@@ -85,8 +88,8 @@ export const make = (client: SqlClient.SqlClient, schema: string): EventStore["S
       ...eventArrays(prepared.flatMap(({ events }) => events))
     ])).pipe(orUnavailable("appendAll"), Effect.map((rows) => batchOf(prepared, rows)))
 
-  const page = (statement: string, parameters: ReadonlyArray<unknown>, limit: number) =>
-    sql.unsafe<EventRow>(statement, [...parameters, Math.min(limit, pageSize)]).pipe(orUnavailable("read"))
+  const page = <Row extends EventRow>(statement: string, parameters: ReadonlyArray<unknown>, limit: number) =>
+    sql.unsafe<Row>(statement, [...parameters, Math.min(limit, pageSize)]).pipe(orUnavailable("read"))
 
   return EventStore.of({
     append: (append) =>
@@ -98,13 +101,14 @@ export const make = (client: SqlClient.SqlClient, schema: string): EventStore["S
       Effect.flatMap(prepare(appends), (prepared) => prepared.length === 0 ? Effect.succeed([]) : appendMany(prepared)),
     read: (stream, options) => {
       const { backwards, from, limit } = windowOf(options)
-      const { category, id, tenant } = fullStream(stream)
-      if (limit === 0 || !isPossible({ category, id, tenant })) return Stream.empty
+      const name = fullStream(stream)
+      const { category, id, tenant } = name
+      if (limit === 0 || !isPossible(name)) return Stream.empty
       return Stream.paginate(
         { from, left: limit },
         ({ from, left }) =>
           Effect.map(page(backwards ? text.backwards : text.forwards, [tenant, category, id, from], left), (rows) => {
-            const events = rows.map(eventOf)
+            const events = rows.map((row) => eventOf(row, name))
             const last = events.at(-1)
             const more = rows.length === pageSize && left > pageSize
             return [
@@ -122,8 +126,8 @@ export const make = (client: SqlClient.SqlClient, schema: string): EventStore["S
       return Stream.paginate(
         { after: options?.after ?? 0n, left: limit },
         ({ after, left }) =>
-          Effect.map(page(text.all, [after], left), (rows) => {
-            const events = rows.map(eventOf)
+          Effect.map(page<EventOfAnyRow>(text.all, [after], left), (rows) => {
+            const events = rows.map((row) => eventOf(row, { tenant: row.tenant, category: row.category, id: row.name }))
             const last = events.at(-1)
             const more = rows.length === pageSize && left > pageSize
             return [
@@ -194,9 +198,9 @@ const appendedOf = (row: ResultRow): Appended => ({
 /** Drivers answer an int8 as a bigint, a number or a string. */
 const toBigInt = (value: unknown): bigint => typeof value === "bigint" ? value : BigInt(String(value))
 
-const eventOf = (row: EventRow): StoredEvent => ({
+const eventOf = (row: EventRow, stream: StoredEvent["stream"]): StoredEvent => ({
   position: toBigInt(row.position),
-  stream: { tenant: row.tenant, category: row.category, id: row.name },
+  stream,
   version: Number(row.version),
   id: row.event_id,
   type: row.type,

@@ -49,7 +49,7 @@ export const make = (client: SqlClient.SqlClient, schema: string): StateStore["S
         Effect.flatMap(([row]) =>
           row === undefined
             ? Effect.succeed(Option.none<Row<A>>())
-            : Effect.map(codecOf(collection).decode(stored(row)), (found) => Option.some(found))
+            : Effect.asSome(codecOf(collection).decode(stored(row)))
         )
       ),
     put: <A, I>(collection: Collection<A, I>, row: Row<A>) =>

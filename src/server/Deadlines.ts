@@ -55,9 +55,10 @@ export interface Options {
 export const stage = (options: Options = {}): ServerStage.ServerStage<never> => {
   const trusts = TrustedHops.make(options.trust ?? "private")
   const minimum = Duration.toNanosUnsafe(Duration.fromInputUnsafe(options.minimum ?? "5 millis"))
+  // Made once: reading a duration from text costs more than the rest of the stage.
   const policy = {
-    default: options.default ?? "20 seconds",
-    maximum: options.maximum ?? "60 seconds"
+    default: Duration.fromInputUnsafe(options.default ?? "20 seconds"),
+    maximum: Duration.fromInputUnsafe(options.maximum ?? "60 seconds")
   }
   return ServerStage.make<never, never>({
     name: "server/Deadlines",

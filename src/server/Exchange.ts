@@ -27,21 +27,8 @@
  * @since 0.1.0
  */
 import { Clock, Context, Effect, type Fiber, type Option } from "effect"
-import * as Recorder from "../lifecycle/Recorder.ts"
+import type * as Recorder from "../lifecycle/Recorder.ts"
 import type { StageName } from "../lifecycle/Stage.ts"
-
-/**
- * One measured stretch of a request.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Lap {
-  readonly stage: StageName
-  readonly name: string
-  readonly startNanos: bigint
-  readonly endNanos: bigint
-}
 
 /**
  * What is known about the request so far.
@@ -75,7 +62,9 @@ export interface State {
   showTiming: boolean
   /** Whether anyone will look at {@link State.laps}. */
   timed: boolean
-  readonly laps: Array<Lap>
+  readonly laps: Array<Recorder.StageTimed>
+  /** Who listens to the laps, looked up once a request. */
+  readonly recorder: Recorder.Recorder | undefined
   /** Where the next lap begins. */
   lapStart: bigint
   /** How many measured parts are running, one in the other. */
@@ -151,7 +140,7 @@ export const lapUnsafe = (
 ): void => {
   if (!state.timed) return
   const now = nowUnsafe(fiber)
-  recordUnsafe(state, fiber, { stage, name, startNanos: state.lapStart, endNanos: now })
+  recordUnsafe(state, fiber, { _tag: "StageTimed", stage, name, startNanos: state.lapStart, endNanos: now })
   state.lapStart = now
 }
 
@@ -161,8 +150,11 @@ export const lapUnsafe = (
  * @category unsafe
  * @since 0.1.0
  */
-export const recordUnsafe = (state: State, fiber: Fiber.Fiber<unknown, unknown>, lap: Lap): void => {
+export const recordUnsafe = (
+  state: State,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  lap: Recorder.StageTimed
+): void => {
   state.laps.push(lap)
-  const recorder = fiber.getRef(Recorder.Current)
-  if (recorder !== undefined) recorder({ _tag: "StageTimed", ...lap }, fiber)
+  state.recorder?.(lap, fiber)
 }

@@ -97,7 +97,7 @@ export const measure: {
         const endNanos = Exchange.nowUnsafe(fiber)
         exchange.depth--
         if (stage === "Handler") exchange.handled = true
-        Exchange.recordUnsafe(exchange, fiber, { stage, name, startNanos, endNanos })
+        Exchange.recordUnsafe(exchange, fiber, { _tag: "StageTimed", stage, name, startNanos, endNanos })
         if (outermost) exchange.lapStart = endNanos
         return Effect.void
       })
@@ -105,13 +105,18 @@ export const measure: {
 )
 
 /**
- * The header's value: one entry for each stage that was met, in the order they were, milliseconds with three digits.
+ * The header's value: one entry for each stage that was met, in the order they were, in milliseconds with at most three digits after the point.
  *
  * @category getters
  * @since 0.1.0
  */
-export const format = (laps: ReadonlyArray<Exchange.Lap>): string => {
-  const total = new Map<StageName, bigint>()
-  for (const lap of laps) total.set(lap.stage, (total.get(lap.stage) ?? 0n) + lap.endNanos - lap.startNanos)
-  return Array.from(total, ([stage, nanos]) => `${stage};dur=${(Number(nanos) / 1_000_000).toFixed(3)}`).join(", ")
+export const format = (laps: ReadonlyArray<Recorder.StageTimed>): string => {
+  const micros = new Map<StageName, number>()
+  for (const lap of laps) {
+    const took = Math.round(Number(lap.endNanos - lap.startNanos) / 1000)
+    micros.set(lap.stage, (micros.get(lap.stage) ?? 0) + took)
+  }
+  let header = ""
+  for (const [stage, took] of micros) header += `${header === "" ? "" : ", "}${stage};dur=${took / 1000}`
+  return header
 }

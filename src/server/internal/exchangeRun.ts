@@ -37,6 +37,7 @@ const begin = (
 ): Exchange.State => {
   const startNanos = Exchange.nowUnsafe(fiber)
   const end = request.url.search(/[?#]/)
+  const recorder = fiber.getRef(Recorder.Current)
   const exchange: Exchange.State = {
     service,
     method: request.method,
@@ -52,8 +53,9 @@ const begin = (
     headers: {},
     answerHeaders: undefined,
     showTiming: false,
-    timed: fiber.getRef(Recorder.Current) !== undefined,
+    timed: recorder !== undefined,
     laps: [],
+    recorder,
     lapStart: startNanos,
     depth: 0,
     handled: false
@@ -71,6 +73,7 @@ export const recordSocketTimes = (exchange: Exchange.State, fiber: Fiber.Fiber<u
   if (times === undefined) return
   if (times.connectedNanos !== undefined) {
     Exchange.recordUnsafe(exchange, fiber, {
+      _tag: "StageTimed",
       stage: "Accept",
       name: "node:net",
       startNanos: times.connectedNanos,
@@ -78,6 +81,7 @@ export const recordSocketTimes = (exchange: Exchange.State, fiber: Fiber.Fiber<u
     })
   }
   Exchange.recordUnsafe(exchange, fiber, {
+    _tag: "StageTimed",
     stage: "Server",
     name: "node:http",
     startNanos: times.requestNanos,

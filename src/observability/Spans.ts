@@ -97,10 +97,11 @@ const child = (
   attributes: Readonly<Record<string, string>>,
   exit: Exit.Exit<unknown, unknown>
 ): void => {
-  const { span: parent, tracer = fiber.getRef(Tracer.Tracer), tracerEnabled } = fiber.cache
+  const { span: parent, tracerEnabled } = fiber.cache
+  if (parent === undefined || !tracerEnabled) return
+  const tracer = fiber.cache.tracer ?? fiber.getRef(Tracer.Tracer)
   // The native tracer has no backend: nobody could ever see its spans.
-  if (parent === undefined || !tracerEnabled || tracer === Tracer.nativeTracer) return
-  if (Context.get(parent.annotations, Tracer.DisablePropagation)) return
+  if (tracer === Tracer.nativeTracer || Context.get(parent.annotations, Tracer.DisablePropagation)) return
   const shift = toWall(fiber.getRef(Clock.Clock), times.endNanos)
   const span = tracer.span({
     name,

@@ -63,7 +63,8 @@ export interface State {
   /** Whether anyone will look at {@link State.laps}. */
   timed: boolean
   readonly laps: Array<Recorder.StageTimed>
-  /** Who listens to the laps, looked up once a request. */
+  /** The clock and who listens to the laps, looked up once a request. */
+  readonly clock: Clock.Clock
   readonly recorder: Recorder.Recorder | undefined
   /** Where the next lap begins. */
   lapStart: bigint
@@ -139,7 +140,7 @@ export const lapUnsafe = (
   name: string
 ): void => {
   if (!state.timed) return
-  const now = nowUnsafe(fiber)
+  const now = state.clock.currentTimeNanosUnsafe()
   recordUnsafe(state, fiber, { _tag: "StageTimed", stage, name, startNanos: state.lapStart, endNanos: now })
   state.lapStart = now
 }

@@ -98,12 +98,13 @@ export const layer = (
     }
     const sql = yield* SqlClient.SqlClient
     if (migrate) yield* Migrations.run(sql, schema)
-    yield* StateStorePg.ensureIndexes(sql, schema, collections, indexWaitMillis)
+    const quoted = `"${schema}"` // so that a reserved word, such as "user", is a name too
+    yield* StateStorePg.ensureIndexes(sql, quoted, collections, indexWaitMillis)
     const unit = UnitOfWorkPg.make(sql)
-    const states = StateStorePg.make(sql, schema)
-    return Context.make(EventStore, EventStorePg.make(sql, schema)).pipe(
+    const states = StateStorePg.make(sql, quoted)
+    return Context.make(EventStore, EventStorePg.make(sql, quoted)).pipe(
       Context.add(StateStore, cache === undefined ? states : StateCache.make(states, unit, cache)),
-      Context.add(IdempotencyStore, IdempotencyStorePg.make(sql, schema)),
+      Context.add(IdempotencyStore, IdempotencyStorePg.make(sql, quoted)),
       Context.add(UnitOfWork, unit)
     )
   }))

@@ -1,7 +1,7 @@
 /**
  * The beginning and the end of an exchange: what `ServerStack` does outside all stages.
  */
-import { Context, Effect, type Fiber, Option } from "effect"
+import { Clock, Context, Effect, type Fiber, Option } from "effect"
 import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import * as Conditional from "../Conditional.ts"
@@ -35,7 +35,8 @@ const begin = (
   request: HttpServerRequest.HttpServerRequest,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Exchange.State => {
-  const startNanos = Exchange.nowUnsafe(fiber)
+  const clock = fiber.getRef(Clock.Clock)
+  const startNanos = clock.currentTimeNanosUnsafe()
   const end = request.url.search(/[?#]/)
   const recorder = fiber.getRef(Recorder.Current)
   const exchange: Exchange.State = {
@@ -55,6 +56,7 @@ const begin = (
     showTiming: false,
     timed: recorder !== undefined,
     laps: [],
+    clock,
     recorder,
     lapStart: startNanos,
     depth: 0,

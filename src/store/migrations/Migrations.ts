@@ -24,8 +24,8 @@ export const run = (
     yield* sql`select pg_advisory_xact_lock(hashtextextended(${`effect-lifecycle/store/${schema}`}, 0))`
     // Asked first, because `create schema if not exists` needs the right to create one even where it exists.
     const found = yield* sql`select 1 from pg_namespace where nspname = ${schema}`
-    if (found.length === 0) yield* sql.unsafe(`create schema ${schema}`).unprepared
-    yield* Migrator.make({})({ loader: Migrator.fromRecord(all(schema)), table: `${schema}.migrations` })
+    if (found.length === 0) yield* sql`create schema ${sql(schema)}`.unprepared
+    yield* Migrator.make({})({ loader: Migrator.fromRecord(all(`"${schema}"`)), table: `${schema}.migrations` })
   })).pipe(
     Effect.provideService(SqlClient.SqlClient, sql),
     Effect.catchTag("MigrationError", (error) => Effect.failCause(causeOf(error))),

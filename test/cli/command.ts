@@ -31,9 +31,11 @@ export const node = (args: ReadonlyArray<string>, options: RunOptions = {}): Eff
     const child = spawn(process.execPath, args, { cwd: options.cwd ?? root, env, stdio: "pipe" })
     let out = ""
     let err = ""
+    child.stdout.once("data", () => {
+      if (options.signal !== undefined) child.kill(options.signal)
+    })
     child.stdout.on("data", (chunk: Buffer) => {
       out += String(chunk)
-      if (options.signal !== undefined) child.kill(options.signal)
     })
     child.stderr.on("data", (chunk: Buffer) => {
       err += String(chunk)

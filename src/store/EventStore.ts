@@ -162,7 +162,11 @@ export class InvalidAppend extends Schema.TaggedError<InvalidAppend>()("InvalidA
  */
 export class EventStore extends Context.Service<EventStore, {
   readonly append: (append: Append) => Effect.Effect<AppendResult, StoreUnavailable | InvalidAppend>
-  /** All or nothing: one conflict and none is written. The results are in the order of the appends. */
+  /**
+   * All or nothing. The results are in the order of the appends. One conflict and none is written: then every result is a
+   * `Conflict`, that of the stream to blame with the version it met, the others with the version their stream still has;
+   * only an append that had happened before, under its command id, still says so.
+   */
   readonly appendAll: (
     appends: ReadonlyArray<Append>
   ) => Effect.Effect<ReadonlyArray<AppendResult>, StoreUnavailable | InvalidAppend>

@@ -9,6 +9,8 @@
  *
  * - After-commit work is lost when the process dies between the commit and the work. What must not be lost belongs into
  *   the transaction itself.
+ * - Only the outermost `run` decides: a nested one that fails, and whose failure is caught, keeps what it wrote. Let the
+ *   failure leave the outermost `run`, or write after everything that can fail.
  * - A lost connection or a restarting server is one typed {@link StoreUnavailable}, wherever the driver raised it.
  *
  * @example

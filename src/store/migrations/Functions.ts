@@ -18,9 +18,26 @@ declare
   v_version bigint;
   v_count int := cardinality(p_ids);
   v_at timestamptz;
-  v_new boolean := false;
+  v_taken boolean := false;
 begin
-  loop
+  -- The two usual cases in one statement; whatever they do not settle goes the long way.
+  if p_expect = 0 then
+    insert into ${schema}.streams (tenant, category, name, version)
+      values (p_tenant, p_category, p_name, v_count)
+      on conflict (tenant, category, name) do nothing returning id into v_stream;
+    if found then
+      v_version := 0;
+      v_taken := true;
+    end if;
+  elsif p_command is null then
+    update ${schema}.streams s set version = s.version + v_count
+      where s.tenant = p_tenant and s.category = p_category and s.name = p_name
+        and (s.version = p_expect or p_expect = -1 or (p_expect = -2 and s.version > 0))
+      returning s.id, s.version - v_count into v_stream, v_version;
+    v_taken := found;
+  end if;
+
+  while not v_taken loop
     select s.id, s.version into v_stream, v_version from ${schema}.streams s
       where s.tenant = p_tenant and s.category = p_category and s.name = p_name for no key update;
     exit when found;
@@ -33,12 +50,12 @@ begin
       on conflict (tenant, category, name) do nothing returning id into v_stream;
     if found then
       v_version := 0;
-      v_new := true;
+      v_taken := true;
       exit;
     end if;
   end loop;
 
-  if not v_new then
+  if not v_taken then
     if p_command is not null then
       select 1, a.first_version, a.version, a.position into outcome, first_version, last_version, last_position
         from ${schema}.appends a where a.stream_id = v_stream and a.command_id = p_command;

@@ -73,12 +73,13 @@ export const inTransaction = (sql: SqlClient.SqlClient): Effect.Effect<boolean> 
  */
 export const retrying =
   (sql: SqlClient.SqlClient) =>
-  <A, R>(statement: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, SqlError.SqlError, R> =>
-    Effect.withFiber((fiber) =>
-      Context.getOrUndefined(fiber.context, sql.transactionService) !== undefined ?
-        statement :
-        Effect.retry(statement, {
-          times: 3,
-          while: ({ reason }) => reason._tag === "SerializationError" || reason._tag === "DeadlockError"
-        })
-    )
+  <A, R>(statement: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, SqlError.SqlError, R> => {
+    // By hand, because `Effect.retry` costs more than the statement's own overhead, also when nothing fails.
+    const attempt = (left: number): Effect.Effect<A, SqlError.SqlError, R> =>
+      left === 0 ? statement : Effect.catch(statement, (error) => {
+        const { _tag } = error.reason
+        if (_tag !== "SerializationError" && _tag !== "DeadlockError") return Effect.fail(error)
+        return Effect.flatMap(inTransaction(sql), (open) => open ? Effect.fail(error) : attempt(left - 1))
+      })
+    return attempt(3)
+  }

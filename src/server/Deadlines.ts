@@ -9,6 +9,9 @@
  * **Gotchas**
  *
  * - The deadline ends with the handler. A response body that streams after it is not cut.
+ * - A handler that cannot be interrupted is not cut: its answer is late.
+ * - One sleeper watches all requests of a server and looks a millisecond after the deadline. The `problems` slot knows its
+ *   interruption; another boundary in its place sees a plain one.
  * - A stranger may bring a shorter deadline, never a longer one, and may lower the priority, never raise it.
  *
  * @example
@@ -21,13 +24,14 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Duration, Effect, Option } from "effect"
+import { Clock, Context, Duration, Effect, Option, type Scope } from "effect"
 import { HttpServerRequest } from "effect/http"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as Deadline from "../request/Deadline.ts"
 import * as Propagation from "../request/Propagation.ts"
 import * as RequestId from "../request/RequestId.ts"
 import * as Exchange from "./Exchange.ts"
+import * as deadlineWatch from "./internal/deadlineWatch.ts"
 import * as ServerStage from "./ServerStage.ts"
 import * as TrustedHops from "./TrustedHops.ts"
 
@@ -52,7 +56,7 @@ export interface Options {
  * @category stages
  * @since 0.1.0
  */
-export const stage = (options: Options = {}): ServerStage.ServerStage<never> => {
+export const stage = (options: Options = {}): ServerStage.ServerStage<never, never, Scope.Scope> => {
   const trusts = TrustedHops.make(options.trust ?? "private")
   const minimum = Duration.toNanosUnsafe(Duration.fromInputUnsafe(options.minimum ?? "5 millis"))
   // Made once: reading a duration from text costs more than the rest of the stage.
@@ -60,31 +64,38 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never> => 
     default: Duration.fromInputUnsafe(options.default ?? "20 seconds"),
     maximum: Duration.fromInputUnsafe(options.maximum ?? "60 seconds")
   }
-  return ServerStage.make<never, never>({
+  const granted = Duration.min(policy.default, policy.maximum)
+  return ServerStage.make<never, never, Scope.Scope>({
     name: "server/Deadlines",
     reports: "Middleware",
-    wrap: (next) => {
-      const enforced = Deadline.enforce(next)
-      return Effect.withFiber((fiber) => {
-        const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+    wrap: Effect.map(deadlineWatch.make, (watch) => (next) =>
+      Effect.withFiber((fiber) => {
+        const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+        if (isPlain(headers)) {
+          const startedAtNanos = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+          const deadline = Deadline.make({ duration: granted, startedAtNanos, origin: "default" })
+          return Effect.provideService(watch.guard(next, deadline, fiber), Deadline.Current, Option.some(deadline))
+        }
         const trusted = trusts(Exchange.ofUnsafe(fiber).peer)
         // The id is decided already; reading it again would report a bad one twice.
         const requestId = Option.getOrUndefined(fiber.getRef(RequestId.Current))
-        return Effect.flatMap(Propagation.extract(request.headers, { ...policy, trusted, requestId }), (extracted) => {
-          const { deadline } = extracted
-          if (Option.isSome(deadline)) {
-            const now = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
-            const left = deadline.value.expiresAtNanos - now
-            if (left < minimum) {
-              const budgetMillis = Number(deadline.value.expiresAtNanos - deadline.value.startedAtNanos) / 1_000_000
-              const recorder = fiber.getRef(Recorder.Current)
-              if (recorder !== undefined) recorder({ _tag: "DeadlineMissed", budgetMillis }, fiber)
-              return Effect.fail(new Deadline.DeadlineExceeded({ budgetMillis, elapsedMillis: 0 }))
-            }
+        return Effect.flatMap(Propagation.extract(headers, { ...policy, trusted, requestId }), (extracted) => {
+          if (Option.isNone(extracted.deadline)) return Propagation.run(next, extracted)
+          const deadline = extracted.deadline.value
+          const now = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+          if (deadline.expiresAtNanos - now < minimum) {
+            const budgetMillis = Number(deadline.expiresAtNanos - deadline.startedAtNanos) / 1_000_000
+            const recorder = fiber.getRef(Recorder.Current)
+            if (recorder !== undefined) recorder({ _tag: "DeadlineMissed", budgetMillis }, fiber)
+            return Effect.fail(new Deadline.DeadlineExceeded({ budgetMillis, elapsedMillis: 0 }))
           }
-          return Propagation.run(enforced, extracted)
+          return Propagation.run(watch.guard(next, deadline, fiber), extracted)
         })
-      })
-    }
+      }))
   })
 }
+
+/** Whether the request brings nothing to take over: most do not, and reading them would cost more than serving them. */
+const isPlain = (headers: Readonly<Record<string, string>>): boolean =>
+  headers["x-request-timeout"] === undefined && headers["x-request-priority"] === undefined &&
+  headers["traceparent"] === undefined && headers["tracestate"] === undefined

@@ -6,6 +6,7 @@ import { HttpServerError, HttpServerResponse } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import type * as Exchange from "../Exchange.ts"
 import type { Problem } from "../Problems.ts"
+import { hitOf } from "./deadlineWatch.ts"
 import * as documents from "./problemDocument.ts"
 
 export interface Answer {
@@ -35,8 +36,11 @@ export const answer = (
         const problem = ofEffectError(reason.defect)
         return problem === undefined ? { problem: internal, defect: true } : { problem, defect: problem.status >= 500 }
       }
-      case "Interrupt":
+      case "Interrupt": {
+        const hit = hitOf(reason)
+        if (hit !== undefined) return known(hit, describe)
         interrupted = reason.annotations.has(HttpServerError.ClientAbort.key) ? "client" : interrupted ?? "server"
+      }
     }
   }
   return { problem: interrupted === "client" ? clientGone : shuttingDown, defect: false }

@@ -11,7 +11,7 @@
  * - A recorder runs on the request's own fiber: it must be quick and must not throw.
  * - Reports hold safe fields only: method, route template, path without its query, status, duration, request id and user
  *   id. No header, body, query string or event payload can reach one.
- * - All times are nanoseconds of the `Clock`.
+ * - All times are nanoseconds of the clock's monotonic time: differences are exact, a jump of the wall clock moves nothing.
  *
  * @example
  * ```ts
@@ -171,6 +171,155 @@ export interface DefectCaught {
 }
 
 /**
+ * One attempt of a strategy has ended; `name` is the strategy's.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AttemptEnded {
+  readonly _tag: "AttemptEnded"
+  readonly name: string
+  /** From 1. */
+  readonly attempt: number
+  readonly kind: "primary" | "retry" | "hedge"
+  readonly verdict: "accept" | "reject" | "fatal" | "interrupted"
+  readonly startNanos: bigint
+  readonly endNanos: bigint
+}
+
+/**
+ * One request of a client has ended: an attempt of a logical call, with what came back on the wire.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClientAttemptEnded {
+  readonly _tag: "ClientAttemptEnded"
+  readonly method: string
+  /** Scheme, host and port; never a path. */
+  readonly endpoint: string
+  readonly route: string | undefined
+  /** `undefined` where no response came. */
+  readonly status: number | undefined
+  readonly attempt: number
+  readonly kind: "primary" | "retry" | "hedge"
+  readonly startNanos: bigint
+  readonly endNanos: bigint
+}
+
+/**
+ * A strategy waits before the next attempt.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RetryDelayed {
+  readonly _tag: "RetryDelayed"
+  readonly name: string
+  readonly retry: number
+  readonly delayMillis: number
+}
+
+/**
+ * A retry or a hedge was not made, because its budget was spent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BudgetDenied {
+  readonly _tag: "BudgetDenied"
+  readonly name: string
+  readonly kind: "retry" | "hedge"
+}
+
+/**
+ * A call has passed a circuit breaker, or was refused by it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CircuitCalled {
+  readonly _tag: "CircuitCalled"
+  readonly name: string
+  readonly key: string
+  readonly outcome: "success" | "failure" | "neutral" | "rejected"
+  readonly slow: boolean
+}
+
+/**
+ * The names of a circuit's states.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CircuitState = "Closed" | "Open" | "HalfOpen" | "Isolated"
+
+/**
+ * A circuit has changed its state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CircuitMoved {
+  readonly _tag: "CircuitMoved"
+  readonly name: string
+  readonly key: string
+  readonly from: CircuitState
+  readonly to: CircuitState
+}
+
+/**
+ * The load of a bulkhead has changed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BulkheadMoved {
+  readonly _tag: "BulkheadMoved"
+  readonly name: string
+  readonly inFlight: number
+  readonly queued: number
+  readonly limit: number
+}
+
+/**
+ * A bulkhead has turned a call away.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BulkheadRefused {
+  readonly _tag: "BulkheadRefused"
+  readonly name: string
+  readonly reason: "full" | "waitTimeout" | "shed"
+}
+
+/**
+ * A fallback has taken over.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FallbackUsed {
+  readonly _tag: "FallbackUsed"
+  readonly name: string
+  /** The `_tag` of the failure, or `"defect"`. */
+  readonly trigger: string
+}
+
+/**
+ * Chaos has changed a call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChaosInjected {
+  readonly _tag: "ChaosInjected"
+  readonly name: string
+  readonly kind: "latency" | "fault" | "outcome"
+}
+
+/**
  * Everything a room can report.
  *
  * @category models
@@ -186,6 +335,16 @@ export type Report =
   | HeaderIgnored
   | DeadlineMissed
   | DefectCaught
+  | AttemptEnded
+  | ClientAttemptEnded
+  | RetryDelayed
+  | BudgetDenied
+  | CircuitCalled
+  | CircuitMoved
+  | BulkheadMoved
+  | BulkheadRefused
+  | FallbackUsed
+  | ChaosInjected
 
 /**
  * A listener: the report, and the fiber it happened on (for its tracer, clock and logger).

@@ -213,7 +213,7 @@ const series = <Keys extends ReadonlyArray<string>>(
     make(Object.fromEntries(keys.map((key, index) => [key, values[index] ?? ""])))
   let rest: Updatable | undefined
   return (...values) => {
-    const id = values.join("\u0000")
+    const id = values.length === 1 ? values[0] ?? "" : values.join("\u0000")
     const found = known.get(id)
     if (found !== undefined) return found
     if (known.size >= maxSeries) return rest ??= named(keys.map(() => Names.other))

@@ -9,7 +9,7 @@
  *
  * - The spans are siblings below the request's span; a command's span does not hold the spans made while it ran.
  * - Attributes are the stage, the module's name, the command's name, kind, outcome and error tag. Nothing else can reach one.
- * - Reports may carry the clock's wall time or its monotonic time; spans need wall time, and are shifted where they must be.
+ * - Reports carry the clock's monotonic time and spans its wall time: a jump of the wall clock moves what is reported after it.
  *
  * @example
  * ```ts
@@ -26,7 +26,7 @@
  *   }
  * })
  * const program = Effect.gen(function*() {
- *   const now = yield* Clock.currentTimeNanos
+ *   const now = yield* Clock.monotonicTimeNanos
  *   yield* Recorder.report(() => ({
  *     _tag: "StageTimed",
  *     stage: "Handler",
@@ -102,7 +102,7 @@ const child = (
   const tracer = fiber.cache.tracer ?? fiber.getRef(Tracer.Tracer)
   // The native tracer has no backend: nobody could ever see its spans.
   if (tracer === Tracer.nativeTracer || Context.get(parent.annotations, Tracer.DisablePropagation)) return
-  const shift = toWall(fiber.getRef(Clock.Clock), times.endNanos)
+  const shift = toWall(fiber.getRef(Clock.Clock))
   const span = tracer.span({
     name,
     parent: Option.some(parent),
@@ -117,11 +117,5 @@ const child = (
   span.end(times.endNanos + shift, exit)
 }
 
-const distance = (a: bigint, b: bigint): bigint => a < b ? b - a : a - b
-
-/** A report arrives when its work has just ended, so its time lies next to one of the clock's two readings. */
-const toWall = (clock: Clock.Clock, nanos: bigint): bigint => {
-  const wall = clock.currentTimeNanosUnsafe()
-  const monotonic = clock.monotonicTimeNanosUnsafe()
-  return distance(nanos, wall) <= distance(nanos, monotonic) ? 0n : wall - monotonic
-}
+/** What separates the clock's two readings. */
+const toWall = (clock: Clock.Clock): bigint => clock.currentTimeNanosUnsafe() - clock.monotonicTimeNanosUnsafe()

@@ -21,7 +21,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, Effect, Exit, type Fiber, Scope } from "effect"
+import { Cause, Effect, Exit, type Fiber } from "effect"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as Exchange from "./Exchange.ts"
 import * as ServerStage from "./ServerStage.ts"
@@ -42,14 +42,8 @@ export const stage = (): ServerStage.OuterStage =>
         if (recorder === undefined) return next
         const exchange = Exchange.ofUnsafe(fiber)
         recorder({ _tag: "ServerRequestStarted", service: exchange.service, method: exchange.method }, fiber)
-        // The request's scope closes when the body has been written, or will never be.
-        return Effect.andThen(
-          Scope.addFinalizerExit(
-            Context.getUnsafe(fiber.context, Scope.Scope),
-            (exit) => Effect.sync(() => recorder(ended(exchange, exit, fiber), fiber))
-          ),
-          next
-        )
+        exchange.ended = (exit) => recorder(ended(exchange, exit, fiber), fiber)
+        return next
       })
   })
 

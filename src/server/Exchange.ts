@@ -26,7 +26,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Effect, type Fiber, type Option } from "effect"
+import { Clock, Context, Effect, type Exit, type Fiber, type Option } from "effect"
 import type * as Recorder from "../lifecycle/Recorder.ts"
 import type { StageName } from "../lifecycle/Stage.ts"
 
@@ -70,6 +70,8 @@ export interface State {
   lapStart: bigint
   /** How many measured parts are running, one in the other. */
   depth: number
+  /** Called once, when the last byte of the body has been handed over, or never will be. */
+  ended: ((exit: Exit.Exit<unknown, unknown>) => void) | undefined
   /** Whether the handler has been measured by itself. */
   handled: boolean
 }
@@ -119,13 +121,13 @@ export const ofUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): State => {
 }
 
 /**
- * The clock's nanoseconds on `fiber`.
+ * The monotonic nanoseconds of the clock on `fiber`.
  *
  * @category unsafe
  * @since 0.1.0
  */
 export const nowUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): bigint =>
-  fiber.getRef(Clock.Clock).currentTimeNanosUnsafe()
+  fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
 
 /**
  * Ends the running lap under `stage` and begins the next. Does nothing when nobody will look.
@@ -140,7 +142,7 @@ export const lapUnsafe = (
   name: string
 ): void => {
   if (!state.timed) return
-  const now = state.clock.currentTimeNanosUnsafe()
+  const now = state.clock.monotonicTimeNanosUnsafe()
   recordUnsafe(state, fiber, { _tag: "StageTimed", stage, name, startNanos: state.lapStart, endNanos: now })
   state.lapStart = now
 }

@@ -115,9 +115,9 @@ export const layer = (
       const stamp = (request: Http.IncomingMessage) => {
         const connectedNanos = connected.get(request.socket)
         connected.delete(request.socket)
-        socketTimes.attach(request, { connectedNanos, requestNanos: clock.currentTimeNanosUnsafe() })
+        socketTimes.attach(request, { connectedNanos, requestNanos: clock.monotonicTimeNanosUnsafe() })
       }
-      server.on("connection", (socket: Socket) => connected.set(socket, clock.currentTimeNanosUnsafe()))
+      server.on("connection", (socket: Socket) => connected.set(socket, clock.monotonicTimeNanosUnsafe()))
       server.on("request", stamp)
       server.on("checkContinue", stamp)
       server.on("clientError", (error, socket) => {

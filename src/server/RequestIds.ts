@@ -84,7 +84,7 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
             }, fiber)
           }
         }
-        return Effect.flatMap(RequestId.generate, (id) => named(fiber, id))
+        return named(fiber, RequestId.generateUnsafe(fiber))
       })
     }
   })

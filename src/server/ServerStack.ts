@@ -176,7 +176,9 @@ export const serve = <A, E, R, const O extends Options>(
     const handler = exchangeRun.run(options.service, drain, aroundRouter(router, wraps))
     const install = outer.flatMap((stage) => stage.install === undefined ? [] : [stage.install])
     const references = install.reduce<Layer.Layer<never>>((all, each) => Layer.merge(all, each), Layer.empty)
-    const server = Layer.provide(HttpServer.serve(handler), references)
+    const server = Layer.effectDiscard(Effect.updateContext(HttpServer.serveEffect(handler), deep)).pipe(
+      Layer.provide(references)
+    )
     // Closed in reverse: the drain begins before the listener lets go.
     const draining = Layer.effectDiscard(Effect.addFinalizer(() => {
       drain.draining = true
@@ -185,6 +187,13 @@ export const serve = <A, E, R, const O extends Options>(
     return Layer.mergeAll(Layer.provideMerge(draining, server), Layer.succeedContext(context))
     // What the routes and slots need is computed by the signature; inside, the router erases it.
   })) as never
+
+/**
+ * The same context, with room for what the stages add. From the ninth addition on a context is copied, for every request
+ * with all services of the application.
+ */
+const deep = <R>(context: Context.Context<R>): Context.Context<R> =>
+  Context.makeUnsafe(context.mapUnsafe, { maxDepth: 24 })
 
 type Response = HttpServerResponse.HttpServerResponse
 type Wrapped = Effect.Effect<Response, unknown, never>

@@ -1,8 +1,8 @@
 /**
  * The beginning and the end of an exchange: what `ServerStack` does outside all stages.
  */
-import { Clock, Context, Effect, type Fiber, Option } from "effect"
-import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Clock, Context, Effect, Exit, type Fiber, Option, Scope } from "effect"
+import { Headers, HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import * as Conditional from "../Conditional.ts"
 import * as Exchange from "../Exchange.ts"
@@ -23,7 +23,7 @@ export const run = (
     const exchange = begin(service, request, fiber)
     HttpEffect.appendPreResponseHandlerUnsafe(
       fiber.context,
-      (request, response) => Effect.succeed(finish(exchange, drain, fiber, request, response))
+      (request, response) => end(exchange, fiber, finish(exchange, drain, fiber, request, response))
     )
     // The request's own frame puts the fiber's context back when the answer was sent.
     fiber.setContext(Context.add(fiber.context, Exchange.Exchange, exchange))
@@ -36,7 +36,7 @@ const begin = (
   fiber: Fiber.Fiber<unknown, unknown>
 ): Exchange.State => {
   const clock = fiber.getRef(Clock.Clock)
-  const startNanos = clock.currentTimeNanosUnsafe()
+  const startNanos = clock.monotonicTimeNanosUnsafe()
   const end = request.url.search(/[?#]/)
   const recorder = fiber.getRef(Recorder.Current)
   const exchange: Exchange.State = {
@@ -60,6 +60,7 @@ const begin = (
     recorder,
     lapStart: startNanos,
     depth: 0,
+    ended: undefined,
     handled: false
   }
   return exchange
@@ -98,12 +99,7 @@ const finish = (
   request: HttpServerRequest.HttpServerRequest,
   response: Response
 ): Response => {
-  const headers: Record<string, string> = {
-    ...exchange.defaultHeaders,
-    ...response.headers,
-    ...exchange.answerHeaders,
-    ...exchange.headers
-  }
+  const headers = mergeHeaders(exchange, response)
   // Also for what was asked before: the listener waits for connections that stay open.
   if (drain.draining) headers["connection"] = "close"
   const etag = headers["etag"]
@@ -124,5 +120,36 @@ const finish = (
     "server/ServerStack"
   )
   if (exchange.showTiming) headers["server-timing"] = ServerTiming.format(exchange.laps)
-  return HttpServerResponse.setHeaders(response, headers)
+  return withHeaders(response, headers)
 }
+
+/** A body in memory leaves with its headers; of any other, the request's scope knows the end. */
+const end = (
+  exchange: Exchange.State,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  response: Response
+): Effect.Effect<Response> => {
+  const { ended } = exchange
+  if (ended === undefined) return Effect.succeed(response)
+  exchange.ended = undefined
+  if (response.body._tag === "Empty" || response.body._tag === "Uint8Array") {
+    ended(Exit.void)
+    return Effect.succeed(response)
+  }
+  const scope = Context.getUnsafe(fiber.context, Scope.Scope)
+  return Effect.as(Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => ended(exit))), response)
+}
+
+const headersProto: object = Object.getPrototypeOf(Headers.empty)
+
+const mergeHeaders = (exchange: Exchange.State, response: Response): Record<string, string> => {
+  const headers: Record<string, string> = Object.create(headersProto)
+  for (const name in exchange.defaultHeaders) headers[name] = exchange.defaultHeaders[name] ?? ""
+  for (const name in response.headers) headers[name] = response.headers[name] ?? ""
+  if (exchange.answerHeaders !== undefined) Object.assign(headers, exchange.answerHeaders)
+  return Object.assign(headers, exchange.headers)
+}
+
+/** `HttpServerResponse.setHeaders` copies every header four times: it took a fifth of the time of all stages together. */
+const withHeaders = (response: Response, headers: Record<string, string>): Response =>
+  Object.assign(Object.create(Object.getPrototypeOf(response)), response, { headers })

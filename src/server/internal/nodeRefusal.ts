@@ -37,7 +37,7 @@ export const answer = (error: NodeJS.ErrnoException, socket: Duplex, service: st
       socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines}\r\n${body}`)
       const recorder = fiber.getRef(Recorder.Current)
       if (recorder !== undefined) {
-        const now = fiber.getRef(Clock.Clock).currentTimeNanosUnsafe()
+        const now = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
         recorder({
           _tag: "ServerRequestEnded",
           service,

@@ -31,41 +31,14 @@
  *
  * @since 0.1.0
  */
-import { type Context, type Layer, Metric } from "effect"
+import type { Layer } from "effect"
 import type { Recorder, Report } from "../lifecycle/Recorder.ts"
+import * as guardMetrics from "./internal/guardMetrics.ts"
 import { install } from "./internal/hub.ts"
+import { boundaries, counter, gauge, histogram } from "./internal/series.ts"
 import * as Names from "./Names.ts"
 
-/**
- * How many combinations of labels one metric may have.
- *
- * @category constants
- * @since 0.1.0
- */
-export const maxSeries = 1000
-
-/**
- * The upper bounds of the duration histograms, in seconds, as OpenTelemetry's conventions for HTTP have them.
- *
- * @category constants
- * @since 0.1.0
- */
-export const boundaries: ReadonlyArray<number> = [
-  0.005,
-  0.01,
-  0.025,
-  0.05,
-  0.075,
-  0.1,
-  0.25,
-  0.5,
-  0.75,
-  1,
-  2.5,
-  5,
-  7.5,
-  10
-]
+export { boundaries, maxSeries } from "./internal/series.ts"
 
 /**
  * The upper bounds for single stages, in seconds: most of them take microseconds.
@@ -99,9 +72,10 @@ export const make = (): Recorder => {
     "How long requests took, from the outermost stage to the last byte of the answer",
     [labels.service, labels.method, labels.route, labels.status]
   )
-  const serverActive = series(
-    [labels.service, labels.method],
-    (attributes) => Metric.gauge(metrics.serverActive, { description: "Requests that are being served", attributes })
+  const serverActive = gauge(
+    metrics.serverActive,
+    "Requests that are being served",
+    [labels.service, labels.method]
   )
   const clientDuration = histogram(
     metrics.clientDuration,
@@ -112,6 +86,11 @@ export const make = (): Recorder => {
     metrics.clientAttempts,
     "Requests sent to other services, retries and hedges included",
     [labels.method, labels.endpoint, labels.template]
+  )
+  const clientAttemptDuration = histogram(
+    metrics.clientAttemptDuration,
+    "How long single requests to other services took",
+    [labels.method, labels.endpoint, labels.template, labels.status, labels.attemptKind]
   )
   const commandDuration = histogram(
     metrics.commandDuration,
@@ -132,6 +111,7 @@ export const make = (): Recorder => {
   const headersIgnored = counter(metrics.headersIgnored, "Headers that were present but not usable", [labels.header])
   const deadlinesMissed = counter(metrics.deadlinesMissed, "Deadlines that passed before the work was done", [])
   const defects = counter(metrics.defects, "Failures that no type announced", [labels.stage])
+  const guards = guardMetrics.make()
 
   return (report, fiber) => {
     const context = fiber.context
@@ -169,6 +149,16 @@ export const make = (): Recorder => {
         return deadlinesMissed().updateUnsafe(1, context)
       case "DefectCaught":
         return defects(report.stage).updateUnsafe(1, context)
+      case "ClientAttemptEnded":
+        return clientAttemptDuration(
+          method(report.method),
+          report.endpoint,
+          report.route ?? Names.unmatched,
+          report.status === undefined ? "none" : String(report.status),
+          report.kind
+        ).updateUnsafe(seconds(report), context)
+      default:
+        return guards(report, context)
     }
   }
 }
@@ -197,43 +187,3 @@ const method = (name: string): string => methods.has(name) ? name : Names.other
 
 const seconds = (report: Extract<Report, { readonly startNanos: bigint }>): number =>
   Math.max(0, Number(report.endNanos - report.startNanos) / 1e9)
-
-interface Updatable {
-  readonly updateUnsafe: (input: number, context: Context.Context<never>) => void
-  readonly modifyUnsafe: (input: number, context: Context.Context<never>) => void
-}
-
-/** One metric object for each combination of labels: making one for each update would build its key each time. */
-const series = <Keys extends ReadonlyArray<string>>(
-  keys: Keys,
-  make: (attributes: Record<string, string>) => Updatable
-): (...values: { readonly [K in keyof Keys]: string }) => Updatable => {
-  const known = new Map<string, Updatable>()
-  const named = (values: ReadonlyArray<string>) =>
-    make(Object.fromEntries(keys.map((key, index) => [key, values[index] ?? ""])))
-  let rest: Updatable | undefined
-  return (...values) => {
-    const id = values.length === 1 ? values[0] ?? "" : values.join("\u0000")
-    const found = known.get(id)
-    if (found !== undefined) return found
-    if (known.size >= maxSeries) return rest ??= named(keys.map(() => Names.other))
-    const made = named(values)
-    known.set(id, made)
-    return made
-  }
-}
-
-const histogram = <const Keys extends ReadonlyArray<string>>(
-  name: string,
-  description: string,
-  keys: Keys,
-  bounds: ReadonlyArray<number> = boundaries
-) =>
-  series(
-    keys,
-    (attributes) =>
-      Metric.histogram(name, { description, boundaries: bounds, attributes: { ...attributes, unit: "s" } })
-  )
-
-const counter = <const Keys extends ReadonlyArray<string>>(name: string, description: string, keys: Keys) =>
-  series(keys, (attributes) => Metric.counter(name, { description, attributes, incremental: true }))

@@ -34,12 +34,25 @@ export const metrics = {
   serverActive: "http.server.active_requests",
   clientDuration: "http.client.request.duration",
   clientAttempts: "http.client.request.attempts",
+  clientAttemptDuration: "http.client.attempt.duration",
   commandDuration: "domain.command.duration",
   hooksFailed: "domain.hooks.failed",
   stageDuration: "lifecycle.stage.duration",
   headersIgnored: "lifecycle.headers.ignored",
   deadlinesMissed: "lifecycle.deadlines.missed",
-  defects: "lifecycle.defects"
+  defects: "lifecycle.defects",
+  attempts: "resilience.attempts",
+  retryDelay: "resilience.retry_delay.duration",
+  budgetDenied: "resilience.budget.denied",
+  circuitState: "circuit_breaker.state",
+  circuitCalls: "circuit_breaker.calls",
+  circuitTransitions: "circuit_breaker.transitions",
+  bulkheadInFlight: "bulkhead.in_flight",
+  bulkheadQueued: "bulkhead.queued",
+  bulkheadLimit: "bulkhead.limit",
+  bulkheadRejected: "bulkhead.rejected",
+  fallbacks: "resilience.fallbacks",
+  chaos: "resilience.chaos"
 } as const
 
 /**
@@ -62,7 +75,18 @@ export const labels = {
   hook: "hook.name",
   retry: "hook.will_retry",
   stage: "lifecycle.stage",
-  header: "header"
+  header: "header",
+  attemptKind: "attempt.kind",
+  verdict: "attempt.verdict",
+  guard: "resilience.name",
+  key: "circuit_breaker.key",
+  circuitOutcome: "circuit_breaker.outcome",
+  circuitSlow: "circuit_breaker.slow",
+  circuitState: "circuit_breaker.state",
+  from: "circuit_breaker.from",
+  to: "circuit_breaker.to",
+  reason: "reason",
+  chaosKind: "chaos.kind"
 } as const
 
 /**
@@ -144,7 +168,14 @@ const counters: ReadonlySet<string> = new Set([
   metrics.hooksFailed,
   metrics.headersIgnored,
   metrics.deadlinesMissed,
-  metrics.defects
+  metrics.defects,
+  metrics.attempts,
+  metrics.budgetDenied,
+  metrics.circuitCalls,
+  metrics.circuitTransitions,
+  metrics.bulkheadRejected,
+  metrics.fallbacks,
+  metrics.chaos
 ])
 
 /**

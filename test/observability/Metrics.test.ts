@@ -143,6 +143,53 @@ describe("Metrics", () => {
       assert.notInclude(lines.join("\n"), "canary")
     }))
 
+  it.effect("counts what guards do: attempts, waits, denials, calls, transitions, refusals, fallbacks, chaos", () =>
+    Effect.gen(function*() {
+      const times = { startNanos: 0n, endNanos: 2_000_000n }
+      const circuit = { name: "payments", key: "http://a" }
+      const lines = yield* exposed(report(
+        { _tag: "AttemptEnded", name: "pay", attempt: 2, kind: "retry", verdict: "accept", ...times },
+        { _tag: "RetryDelayed", name: "pay", retry: 1, delayMillis: 50 },
+        { _tag: "BudgetDenied", name: "pay", kind: "hedge" },
+        { _tag: "CircuitCalled", ...circuit, outcome: "failure", slow: false },
+        { _tag: "CircuitMoved", ...circuit, from: "Closed", to: "Open" },
+        { _tag: "BulkheadMoved", name: "pay", inFlight: 3, queued: 2, limit: 4 },
+        { _tag: "BulkheadRefused", name: "pay", reason: "full" },
+        { _tag: "FallbackUsed", name: "pay", trigger: "CircuitOpen" },
+        { _tag: "ChaosInjected", name: "pay", kind: "latency" },
+        {
+          _tag: "ClientAttemptEnded",
+          method: "GET",
+          endpoint: "http://a",
+          route: "/users/{id}",
+          status: 200,
+          attempt: 1,
+          kind: "primary",
+          ...times
+        }
+      ))
+      const named = "resilience_name=\"pay\""
+      const keyed = "resilience_name=\"payments\",circuit_breaker_key=\"http://a\""
+      for (
+        const line of [
+          `resilience_attempts_total{${named},attempt_kind="retry",attempt_verdict="accept"} 1`,
+          `resilience_retry_delay_duration_seconds_sum{${named}} 0.05`,
+          `resilience_budget_denied_total{${named},attempt_kind="hedge"} 1`,
+          `circuit_breaker_calls_total{${keyed},circuit_breaker_outcome="failure",circuit_breaker_slow="false"} 1`,
+          `circuit_breaker_state{${keyed}} 2`,
+          `circuit_breaker_transitions_total{${keyed},circuit_breaker_from="Closed",circuit_breaker_to="Open"} 1`,
+          `bulkhead_in_flight{${named}} 3`,
+          `bulkhead_queued{${named}} 2`,
+          `bulkhead_limit{${named}} 4`,
+          `bulkhead_rejected_total{${named},reason="full"} 1`,
+          `resilience_fallbacks_total{${named},error_type="CircuitOpen"} 1`,
+          `resilience_chaos_total{${named},chaos_kind="latency"} 1`,
+          `http_client_attempt_duration_seconds_count{http_request_method="GET",server_address="http://a",` +
+          `url_template="/users/{id}",http_response_status_code="200",attempt_kind="primary"} 1`
+        ]
+      ) assert.include(lines, line)
+    }))
+
   it.effect("writes an exposition that Prometheus can read", () =>
     Effect.gen(function*() {
       const lines = yield* exposed(report(started(), ended({ route: "/a\"b\\c\nd" }), called(), command(), stageTimed))

@@ -23,6 +23,9 @@ const rows = [
   ["IdempotencyKeyRunning", 409, "Dependencies"],
   ["IdempotencyKeyMismatch", 422, "Dependencies"],
   ["StoreUnavailable", 503, "Handler"],
+  ["CircuitOpen", 503, "Handler"],
+  ["BulkheadRejected", 503, "Middleware"],
+  ["Throttled", 503, "Handler"],
   ["InvalidQuery", 422, "Validation"],
   ["UserNotFound", 404, "Handler"]
 ] as const

@@ -9,6 +9,9 @@ const seconds = (error: { readonly retryAfterSeconds?: number | undefined }): Re
   "retry-after": String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? 1)))
 })
 
+const millis = (error: { readonly retryAfterMillis?: number | undefined }): Readonly<Record<string, string>> =>
+  seconds({ retryAfterSeconds: (error.retryAfterMillis ?? 1000) / 1000 })
+
 export const builtInRows = {
   MethodNotAllowed: row<{ readonly allow: string }>({
     status: 405,
@@ -74,6 +77,24 @@ export const builtInRows = {
   VersionMismatch: row({ status: 412, title: "The version has changed", stage: "Dependencies" }),
   ConcurrencyConflict: row({ status: 409, title: "Changed by another request at the same time", stage: "Handler" }),
   InvalidQuery: row({ status: 422, title: "Invalid query", stage: "Validation" }),
+  CircuitOpen: row<{ readonly retryAfterMillis?: number }>({
+    status: 503,
+    title: "A service this one needs is failing",
+    stage: "Handler",
+    headers: millis
+  }),
+  BulkheadRejected: row<{ readonly retryAfterMillis?: number }>({
+    status: 503,
+    title: "Too many requests at once",
+    stage: "Middleware",
+    headers: millis
+  }),
+  Throttled: row({
+    status: 503,
+    title: "A service this one needs is overloaded",
+    stage: "Handler",
+    headers: () => ({ "retry-after": "1" })
+  }),
   StoreUnavailable: row({
     status: 503,
     title: "Service unavailable",

@@ -1,35 +1,49 @@
 /**
- * Stops calling what keeps failing: one circuit in a public `Ref`, moved by a pure state machine.
+ * Stops calling what keeps failing: a pure state machine in a public `Ref`, alone ({@link makeRef}) or one per key
+ * ({@link make}).
  *
- * Closed, it counts failures in a row; at the limit it opens and refuses every call at once. When the open time is over it
- * is half open: a limited number of probes may run, one success closes it, one failure opens it for the full time again.
+ * Closed, it counts as its policy says, and opens when the policy is met. Open, it refuses every call at once for
+ * `breakDuration`. Then it is half open: `probe.permits` calls may run at once, `probe.successes` of them close it, one
+ * failure opens it again, for the next delay where `breakDuration` is a `Schedule`.
  *
- * - Every admission carries the epoch it was made in. A result from an earlier epoch is ignored, so a slow call that
- *   started before the circuit opened can neither close nor re-open it.
- * - Interruption is neutral and gives a probe's permit back. So is what `isFailure` says is not a failure: it neither
- *   counts nor resets.
+ * - Every state has an epoch. A result counts only in the epoch its call began in, so a call that started before the circuit
+ *   opened can neither close nor re-open it.
+ * - A probe gives its permit back on success, failure and interruption. One that runs longer than `probe.maxDuration` has
+ *   failed at that moment; there is no timer, the next call notices.
+ * - Interruption is neutral: neither success nor failure. So is what `isFailure` or `classify` excludes, a refusal by another
+ *   guard of this process, and a deadline that had passed before the call began.
  * - The call that trips the circuit fails with its own error.
- * - Time is the monotonic clock; a jump of the wall clock moves nothing. There is no timer.
+ * - Time is the monotonic clock; a jump of the wall clock moves nothing.
+ * - Idle keys are dropped without timers when calls come by, and `keys.maximum` bounds them.
  *
  * **Gotchas**
  *
- * - Put a deadline inside the circuit, so that a call that hangs becomes a failure and a probe comes back.
- * - The state never leaves the process. To share it, use `effect/persistence` CircuitBreaker with its Redis store.
- * - Rates, slow calls, keys and events are not here yet.
+ * - Put the deadline of an attempt inside the circuit: then a call that hangs becomes a failure. A deadline outside is an
+ *   interruption, which is neutral.
+ * - The state never leaves the process. To share it, use the `CircuitBreaker` of `effect/persistence` with a store.
+ * - The delays of a `Schedule` are drawn once, when the breaker is built: 32 of them, a day at most each, then the last one
+ *   repeats. The count of openings starts again once the circuit stayed closed as long as it was last open.
+ * - A stream counts when it completes, and is never slow. As a probe it has `probe.maxDuration` for that.
+ * - What you write into `state` yourself is obeyed, but no event tells of it.
  *
  * @example
  * ```ts
- * import { Effect, Exit, Ref } from "effect"
+ * import { Effect, Exit } from "effect"
  * import { CircuitBreaker } from "effect-lifecycle/resilience"
  * import assert from "node:assert/strict"
  *
  * const program = Effect.gen(function*() {
- *   const breaker = yield* CircuitBreaker.makeRef({ name: "payments", failures: 2, openFor: "10 seconds" })
- *   const call = breaker.run(Effect.fail("down"))
- *   yield* Effect.exit(call)
- *   yield* Effect.exit(call)
- *   assert.equal((yield* Ref.get(breaker.state))._tag, "Open")
- *   return yield* Effect.exit(call)
+ *   const breaker = yield* CircuitBreaker.make({
+ *     name: "payments",
+ *     trip: CircuitBreaker.failureRate({ failureThreshold: 0.5, minimumThroughput: 2, samplingDuration: "1 second" }),
+ *     breakDuration: "1 second"
+ *   })
+ *   const down = breaker.run("eu", Effect.fail("down"))
+ *   yield* Effect.exit(down)
+ *   yield* Effect.exit(down)
+ *   assert.equal((yield* breaker.snapshot("eu")).state, "Open")
+ *   assert.equal(yield* breaker.run("us", Effect.succeed("paid")), "paid")
+ *   return yield* Effect.exit(down)
  * })
  *
  * const refused = await Effect.runPromise(program)
@@ -38,159 +52,174 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, type Duration, Effect, Exit, Ref, Schema } from "effect"
-import { finiteMillis, wholeNumber } from "./InvalidOption.ts"
+import {
+  type Cause,
+  Clock,
+  Context,
+  type Duration,
+  Effect,
+  Layer,
+  PubSub,
+  type Ref,
+  type Schedule,
+  type Scope,
+  Stream
+} from "effect"
+import {
+  Core,
+  type Event,
+  feed,
+  millisOf,
+  run,
+  type RunOptions,
+  type Shared,
+  type Snapshot,
+  snapshotOf
+} from "./internal/circuitCore.ts"
+import { Keys } from "./internal/circuitKeys.ts"
+import { limitsOf, type ProbeOptions } from "./internal/circuitLimits.ts"
+import type { CircuitOpen } from "./internal/circuitOpen.ts"
+import type { TripPolicy } from "./internal/circuitPolicy.ts"
+import type { State } from "./internal/circuitState.ts"
+import { guardStream } from "./internal/circuitStream.ts"
+import { machineOf } from "./internal/circuitTransition.ts"
+import { finiteMillis, InvalidOption, wholeNumber } from "./InvalidOption.ts"
+
+export type { Counts, Event, Reason, RunOptions, Snapshot } from "./internal/circuitCore.ts"
+export { limits, type ProbeOptions } from "./internal/circuitLimits.ts"
+export { CircuitOpen } from "./internal/circuitOpen.ts"
+export {
+  type AnyOf,
+  anyOf,
+  type Consecutive,
+  consecutive,
+  type CountRate,
+  countRate,
+  type FailureRate,
+  failureRate,
+  type SlowCallRate,
+  slowCallRate,
+  type TripPolicy
+} from "./internal/circuitPolicy.ts"
+export type {
+  Closed,
+  Ended,
+  HalfOpen,
+  Input,
+  Isolated,
+  Limits,
+  Open,
+  Openings,
+  Output,
+  Probe,
+  State
+} from "./internal/circuitState.ts"
+export type { Counters, Figure } from "./internal/circuitTracker.ts"
+export { initial, transition } from "./internal/circuitTransition.ts"
 
 /**
- * The circuit is open, or half open with all probes under way; the call was not made.
+ * When a circuit opens, for how long, and what closes it.
  *
- * @category errors
- * @since 0.1.0
- */
-export class CircuitOpen extends Schema.TaggedError<CircuitOpen>()("CircuitOpen", {
-  name: Schema.String,
-  retryAfterMillis: Schema.Finite
-}) {
-  override get message(): string {
-    return `Circuit "${this.name}" is open; a probe may run in ${Math.ceil(this.retryAfterMillis)} ms`
-  }
-}
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type State =
-  | { readonly _tag: "Closed"; readonly epoch: number; readonly failures: number }
-  | { readonly _tag: "Open"; readonly epoch: number; readonly untilMillis: number }
-  | { readonly _tag: "HalfOpen"; readonly epoch: number; readonly probes: number }
-
-/**
- * What can happen to a circuit. `nowMillis` is monotonic.
- *
- * @category models
- * @since 0.1.0
- */
-export type Input =
-  | { readonly _tag: "Admit"; readonly nowMillis: number }
-  | { readonly _tag: "Succeeded"; readonly epoch: number }
-  | { readonly _tag: "Failed"; readonly epoch: number; readonly nowMillis: number }
-  | { readonly _tag: "Neutral"; readonly epoch: number }
-
-/**
- * What it answers: an admission with its epoch, a refusal, or nothing.
- *
- * @category models
- * @since 0.1.0
- */
-export type Output =
-  | { readonly _tag: "Admitted"; readonly epoch: number }
-  | { readonly _tag: "Refused"; readonly retryAfterMillis: number }
-  | { readonly _tag: "Noted" }
-
-/**
  * @category models
  * @since 0.1.0
  */
 export interface Policy {
   readonly name: string
-  /** Failures in a row that open the circuit. */
-  readonly failures: number
-  /** How long it stays open. */
-  readonly openFor: Duration.Input
-  /** Probes that may run at once while half open; 1 when absent. */
-  readonly probes?: number | undefined
+  /** What opens the circuit. */
+  readonly trip: TripPolicy
+  /** How long it stays open; of a schedule, the n-th opening in a row lasts as long as the n-th delay. */
+  readonly breakDuration: Duration.Input | Schedule.Schedule<unknown, number>
+  readonly probe?: ProbeOptions | undefined
+  /** Whether a failed exit counts; when not, it is neutral. Not asked about interruption. */
+  readonly isFailure?: ((cause: Cause.Cause<unknown>) => boolean) | undefined
 }
 
 /**
- * A policy whose numbers have been checked.
+ * A {@link Policy} for many circuits.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Limits {
-  readonly failures: number
-  readonly openMillis: number
-  readonly probes: number
+export interface KeyedPolicy extends Policy {
+  readonly keys?: {
+    /** A key that was not used this long, and is not open, may go; 1 hour when absent. */
+    readonly idleTimeToLive?: Duration.Input | undefined
+    /** How many keys are kept; 10,000 when absent. Beyond that the least recently used goes, a closed one if near. */
+    readonly maximum?: number | undefined
+  } | undefined
 }
 
 /**
+ * One circuit.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface CircuitBreaker {
+export interface Circuit {
   readonly name: string
   readonly state: Ref.Ref<State>
   /** Runs `effect` when the circuit lets it, and notes how it ended. */
   readonly run: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
-    options?: RunOptions<E>
+    options?: RunOptions<A, E>
   ) => Effect.Effect<A, E | CircuitOpen, R>
+  /** Guards each run of `stream`: success when it completes, failure when it fails, neutral when its consumer leaves. */
+  readonly stream: <A, E, R>(
+    stream: Stream.Stream<A, E, R>,
+    options?: RunOptions<void, E>
+  ) => Stream.Stream<A, E | CircuitOpen, R>
+  readonly snapshot: Effect.Effect<Snapshot>
+  /** Refuses every call until the scope closes. Several isolations add up; after the last the circuit is closed. */
+  readonly isolate: Effect.Effect<void, never, Scope.Scope>
+  /** Closes the circuit with nothing counted. An isolation stays, and so does the number of openings in a row. */
+  readonly forceClose: Effect.Effect<void>
+  /** As new: closed, openings and counts forgotten. An isolation stays. */
+  readonly reset: Effect.Effect<void>
+  /** Every move from the subscription on; each subscriber has a buffer without bound, so none is lost. */
+  readonly events: Stream.Stream<Event>
 }
 
 /**
- * @category models
- * @since 0.1.0
- */
-export interface RunOptions<E> {
-  /** Whether a failed exit counts; every typed failure and defect when absent. */
-  readonly isFailure?: ((cause: Cause.Cause<E>) => boolean) | undefined
-}
-
-/**
- * A new circuit: closed, with nothing counted.
+ * One circuit per key.
  *
  * @category models
  * @since 0.1.0
  */
-export const initial: State = { _tag: "Closed", epoch: 0, failures: 0 }
-
-const noted: Output = { _tag: "Noted" }
-
-/**
- * The state machine, without time or effects of its own.
- *
- * @category transitions
- * @since 0.1.0
- */
-export const transition = (limits: Limits) => (state: State, input: Input): readonly [Output, State] => {
-  if (input._tag === "Admit") return admit(limits, state, input.nowMillis)
-  if (input.epoch !== state.epoch || state._tag === "Open") return [noted, state]
-  switch (input._tag) {
-    case "Succeeded":
-      return state._tag === "HalfOpen"
-        ? [noted, { _tag: "Closed", epoch: state.epoch + 1, failures: 0 }]
-        : [noted, state.failures === 0 ? state : { ...state, failures: 0 }]
-    case "Neutral":
-      return [noted, state._tag === "HalfOpen" ? { ...state, probes: state.probes - 1 } : state]
-    case "Failed": {
-      const failures = state._tag === "HalfOpen" ? limits.failures : state.failures + 1
-      return [
-        noted,
-        failures < limits.failures
-          ? { _tag: "Closed", epoch: state.epoch, failures }
-          : { _tag: "Open", epoch: state.epoch + 1, untilMillis: input.nowMillis + limits.openMillis }
-      ]
-    }
-  }
+export interface CircuitBreaker {
+  readonly name: string
+  /** Runs `effect` when the circuit of `key` lets it, and notes how it ended. */
+  readonly run: <A, E, R>(
+    key: string,
+    effect: Effect.Effect<A, E, R>,
+    options?: RunOptions<A, E>
+  ) => Effect.Effect<A, E | CircuitOpen, R>
+  /** Guards each run of `stream`: success when it completes, failure when it fails, neutral when its consumer leaves. */
+  readonly stream: <A, E, R>(
+    key: string,
+    stream: Stream.Stream<A, E, R>,
+    options?: RunOptions<void, E>
+  ) => Stream.Stream<A, E | CircuitOpen, R>
+  /** A key that is not known has the snapshot of a new circuit, and stays unknown. */
+  readonly snapshot: (key: string) => Effect.Effect<Snapshot>
+  readonly keys: Effect.Effect<Array<string>>
+  /** Refuses every call until the scope closes. Several isolations add up; after the last the circuit is closed. */
+  readonly isolate: (key: string) => Effect.Effect<void, never, Scope.Scope>
+  /** Closes the circuit with nothing counted. An isolation stays, and so does the number of openings in a row. */
+  readonly forceClose: (key: string) => Effect.Effect<void>
+  /** As new: closed, openings and counts forgotten. An isolation stays. */
+  readonly reset: (key: string) => Effect.Effect<void>
+  /** Every move and eviction from the subscription on; each subscriber has a buffer without bound, so none is lost. */
+  readonly events: Stream.Stream<Event>
 }
 
-const admit = (limits: Limits, state: State, nowMillis: number): readonly [Output, State] => {
-  switch (state._tag) {
-    case "Closed":
-      return [{ _tag: "Admitted", epoch: state.epoch }, state]
-    case "Open": {
-      if (nowMillis < state.untilMillis) {
-        return [{ _tag: "Refused", retryAfterMillis: state.untilMillis - nowMillis }, state]
-      }
-      const epoch = state.epoch + 1
-      return [{ _tag: "Admitted", epoch }, { _tag: "HalfOpen", epoch, probes: 1 }]
-    }
-    case "HalfOpen":
-      return state.probes < limits.probes
-        ? [{ _tag: "Admitted", epoch: state.epoch }, { ...state, probes: state.probes + 1 }]
-        : [{ _tag: "Refused", retryAfterMillis: 0 }, state]
-  }
+/**
+ * A keyed breaker as a service.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Service extends Context.Service<Service, CircuitBreaker>()("effect-lifecycle/resilience/CircuitBreaker") {
+  static readonly layer = (policy: KeyedPolicy): Layer.Layer<Service> => Layer.effect(Service, make(policy))
 }
 
 /**
@@ -199,49 +228,92 @@ const admit = (limits: Limits, state: State, nowMillis: number): readonly [Outpu
  * @category constructors
  * @since 0.1.0
  */
-export const makeRef = (policy: Policy): Effect.Effect<CircuitBreaker> =>
-  Effect.sync(() => {
-    const step = transition({
-      failures: wholeNumber("CircuitBreaker.makeRef", "failures", policy.failures, 1),
-      openMillis: finiteMillis("CircuitBreaker.makeRef", "openFor", policy.openFor),
-      probes: wholeNumber("CircuitBreaker.makeRef", "probes", policy.probes ?? 1, 1)
-    })
-    const state = Ref.makeUnsafe<State>(initial)
+export const makeRef = (policy: Policy): Effect.Effect<Circuit> =>
+  Effect.map(sharedOf(policy), (common) => {
+    const shared: Shared = { ...common, readopt: undefined }
+    const core = new Core(shared, policy.name, 0)
+    const find = () => core
     return {
       name: policy.name,
-      state,
-      run: <A, E, R>(effect: Effect.Effect<A, E, R>, options?: RunOptions<E>) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function*(): Effect.fn.Return<A, E | CircuitOpen, R> {
-            const nowMillis = yield* monotonicMillis
-            const admission = yield* Ref.modify(state, (current) => step(current, { _tag: "Admit", nowMillis }))
-            if (admission._tag === "Admitted") {
-              return yield* Effect.onExit(restore(effect), (exit) =>
-                Effect.gen(function*() {
-                  const input = yield* classify(exit, admission.epoch, options?.isFailure)
-                  yield* Ref.update(state, (current) => step(current, input)[1])
-                }))
-            }
-            return yield* new CircuitOpen({
-              name: policy.name,
-              retryAfterMillis: admission._tag === "Refused" ? admission.retryAfterMillis : 0
-            })
-          })
-        )
-    }
+      state: core.ref,
+      run: (effect, options) => run(find, effect, options),
+      stream: (stream, options) => guardStream(find, stream, options),
+      snapshot: timed((nowMillis) => snapshotOf(core, nowMillis)),
+      isolate: isolate(find),
+      forceClose: forceClose(find),
+      reset: reset(find),
+      events: Stream.fromPubSub(shared.hub)
+    } satisfies Circuit
   })
 
-/** A classifier that throws counts the failure it was asked about: it must not keep a probe's permit. */
-const classify = Effect.fnUntraced(function*<A, E>(
-  exit: Exit.Exit<A, E>,
-  epoch: number,
-  isFailure: RunOptions<E>["isFailure"]
-): Effect.fn.Return<Input> {
-  if (Exit.isSuccess(exit)) return { _tag: "Succeeded", epoch }
-  if (Cause.hasInterruptsOnly(exit.cause)) return { _tag: "Neutral", epoch }
-  const counts = yield* Effect.exit(Effect.sync(() => isFailure?.(exit.cause) ?? true))
-  if (Exit.isSuccess(counts) && !counts.value) return { _tag: "Neutral", epoch }
-  return { _tag: "Failed", epoch, nowMillis: yield* monotonicMillis }
-})
+/**
+ * A breaker with one circuit per key, made when the key is first used.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (policy: KeyedPolicy): Effect.Effect<CircuitBreaker> => {
+  const idleMillis = finiteMillis("CircuitBreaker", "keys.idleTimeToLive", policy.keys?.idleTimeToLive ?? "1 hour")
+  if (idleMillis === 0) {
+    const option = "keys.idleTimeToLive"
+    throw new InvalidOption({ module: "CircuitBreaker", option, value: "0", allowed: "longer than zero" })
+  }
+  const maximum = wholeNumber("CircuitBreaker", "keys.maximum", policy.keys?.maximum ?? 10_000, 1)
+  return Effect.map(sharedOf(policy), (shared) => {
+    const keys = new Keys(shared, idleMillis, maximum)
+    const finder = (key: string) => (nowMillis: number) => keys.find(key, nowMillis)
+    return {
+      name: policy.name,
+      run: (key, effect, options) => run(finder(key), effect, options),
+      stream: (key, stream, options) => guardStream(finder(key), stream, options),
+      snapshot: (key) =>
+        timed((nowMillis) => snapshotOf(keys.peek(key, nowMillis) ?? new Core(keys.shared, key, nowMillis), nowMillis)),
+      keys: timed((nowMillis) => keys.keys(nowMillis)),
+      isolate: (key) => isolate(finder(key)),
+      forceClose: (key) => forceClose(finder(key)),
+      reset: (key) => reset(finder(key)),
+      events: Stream.fromPubSub(shared.hub)
+    } satisfies CircuitBreaker
+  })
+}
 
-const monotonicMillis: Effect.Effect<number> = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
+const sharedOf = (policy: Policy): Effect.Effect<Omit<Shared, "readopt">> =>
+  Effect.zipWith(limitsOf(policy), PubSub.unbounded<Event>(), (limits, hub) => ({
+    name: policy.name,
+    machine: machineOf(limits),
+    hub,
+    isFailure: policy.isFailure
+  }))
+
+const timed = <A>(f: (nowMillis: number) => A): Effect.Effect<A> =>
+  Effect.withFiberSucceed((fiber) => f(millisOf(fiber.getRef(Clock.Clock))))
+
+const isolate = (find: (nowMillis: number) => Core): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(Effect.acquireRelease(
+    Effect.withFiberSucceed((fiber) => {
+      const nowMillis = millisOf(fiber.getRef(Clock.Clock))
+      const core = find(nowMillis)
+      feed(core, { _tag: "Isolate" }, nowMillis, fiber)
+      return core
+    }),
+    (core) =>
+      Effect.withFiberSucceed((fiber) => {
+        const nowMillis = millisOf(fiber.getRef(Clock.Clock))
+        core.usedAt = nowMillis
+        feed(core, { _tag: "Release", nowMillis }, nowMillis, fiber)
+      })
+  ))
+
+const forceClose = (find: (nowMillis: number) => Core): Effect.Effect<void> =>
+  Effect.withFiberSucceed((fiber) => {
+    const nowMillis = millisOf(fiber.getRef(Clock.Clock))
+    feed(find(nowMillis), { _tag: "ForceClose", nowMillis }, nowMillis, fiber)
+  })
+
+const reset = (find: (nowMillis: number) => Core): Effect.Effect<void> =>
+  Effect.withFiberSucceed((fiber) => {
+    const nowMillis = millisOf(fiber.getRef(Clock.Clock))
+    const core = find(nowMillis)
+    core.forget()
+    feed(core, { _tag: "Reset" }, nowMillis, fiber)
+  })

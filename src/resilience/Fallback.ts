@@ -1,27 +1,43 @@
 /**
- * A second source for a stream that breaks, without telling anything twice by accident.
+ * Something else to do when the first choice fails: for an effect, a handler of requests or events, a stream, or a plan of
+ * several steps.
  *
- * When the first stream fails after some items have been delivered, there is no answer that is right for everybody, so the
- * mode is a required argument:
+ * One rule decides for all of them ({@link shouldFallback}): any typed failure, or those that `on` lists, and an open
+ * circuit; never an interruption, and a defect only when asked. The fallback sees the cause of the first failure. When both
+ * fail, both causes survive in one `Cause`, the first first. A fallback, a predicate or a key function that throws is told
+ * the same way.
+ *
+ * A breaker guards the first choice only. Shared by several handlers, it keeps one circuit for each name, and it counts a
+ * stream as a success only when that completes.
+ *
+ * When a stream fails after some items have been delivered, no answer is right for everybody, so the mode is required:
  *
  * - `"fail"`: after the first delivered item the failure stands; before it, the fallback starts.
  * - `"restart"`: the fallback runs from its own start; items may repeat, and the caller says that this is fine.
- * - `"resume"`: the fallback is asked to continue after what was delivered.
- * - `{ dedupeBy }`: the fallback runs from its start and items whose key was already delivered are dropped.
+ * - `"resume"`, `{ resumeBy: key }`: the fallback is asked to continue after what was delivered.
+ * - `{ dedupeBy: key }`: the fallback runs from its start, and an item whose key was delivered is dropped.
  *
- * The fallback sees the cause. When both fail, both causes survive. Interruption never falls back, and defects do not
- * unless `shouldFallback` says so.
+ * The switch can be seen in three ways: `onSwitch`, a marker in the stream ({@link streamMarked}), and a `FallbackUsed`
+ * report to the `Recorder`.
  *
  * **Gotchas**
  *
- * - `dedupeBy` remembers every key it has delivered, for as long as the stream runs.
- * - Handlers and events have no fallback here yet; `Effect.catch` and `ExecutionPlan` serve effects.
+ * - Items arrive in arrays, and an array is delivered when the consumer takes it. A source that loses items it had not yet
+ *   handed over, such as one that fails inside `Stream.map`, has not delivered them.
+ * - `dedupeBy` drops every repeated key, also within one source, and remembers every key for as long as the stream runs.
+ * - `retry` cannot run a source again after an item was delivered, except in the modes `"restart"` and `dedupeBy`.
+ * - The failure of the first choice stays in the error type: it is there when both fail.
  *
  * @example
  * ```ts
  * import { Effect, Stream } from "effect"
  * import { Fallback } from "effect-lifecycle/resilience"
  * import assert from "node:assert/strict"
+ *
+ * const price = Effect.fail("price service is down").pipe(
+ *   Fallback.effect({ name: "price", fallback: () => Effect.succeed(100) })
+ * )
+ * assert.equal(await Effect.runPromise(price), 100)
  *
  * const primary = Stream.make("a", "b").pipe(Stream.concat(Stream.fail("connection lost")))
  * const told = primary.pipe(
@@ -33,94 +49,31 @@
  *
  * @since 0.1.0
  */
-import { Cause, Stream } from "effect"
-import { dual } from "effect/Function"
-
-/**
- * What a fallback knows about the stream that broke.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Broken<A, E> {
-  readonly cause: Cause.Cause<E>
-  /** How many items had been delivered. */
-  readonly delivered: number
-  /** The last one, when there was one. */
-  readonly last: A | undefined
-}
-
-/**
- * What happens to items that were delivered before the break.
- *
- * @category models
- * @since 0.1.0
- */
-export type Mode<A> = "fail" | "restart" | "resume" | { readonly dedupeBy: (item: A) => unknown }
-
-/**
- * @category models
- * @since 0.1.0
- */
-export interface Options<A, E, A2, E2, R2> {
-  readonly mode: Mode<A | A2>
-  /** The second source. In mode `"resume"` it must continue after `broken.last`. */
-  readonly fallback: (broken: Broken<A, E>) => Stream.Stream<A2, E2, R2>
-  /** Whether a cause is worth a second source; any typed failure when absent. */
-  readonly shouldFallback?: ((cause: Cause.Cause<E>) => boolean) | undefined
-}
-
-/**
- * Any typed failure, and neither a defect nor an interruption.
- *
- * @category predicates
- * @since 0.1.0
- */
-export const isTypedFailure = <E>(cause: Cause.Cause<E>): boolean =>
-  cause.reasons.some(Cause.isFailReason) && !Cause.hasDies(cause) && !Cause.hasInterrupts(cause)
-
-/**
- * Continues with another stream when this one breaks.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const stream: {
-  <A, E, A2, E2, R2>(
-    options: Options<A, E, A2, E2, R2>
-  ): <R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A | A2, E | E2, R | R2>
-  <A, E, R, A2, E2, R2>(
-    self: Stream.Stream<A, E, R>,
-    options: Options<A, E, A2, E2, R2>
-  ): Stream.Stream<A | A2, E | E2, R | R2>
-} = dual(2, <A, E, R, A2, E2, R2>(
-  self: Stream.Stream<A, E, R>,
-  options: Options<A, E, A2, E2, R2>
-): Stream.Stream<A | A2, E | E2, R | R2> =>
-  Stream.suspend(() => {
-    const { mode } = options
-    const dedupeBy = typeof mode === "object" ? mode.dedupeBy : undefined
-    const seen = new Set<unknown>()
-    let delivered = 0
-    let last: A | undefined
-    const primary = Stream.map(self, (item) => {
-      delivered++
-      last = item
-      if (dedupeBy !== undefined) seen.add(dedupeBy(item))
-      return item
-    })
-    return Stream.catchCause(primary, (cause): Stream.Stream<A | A2, E | E2, R2> => {
-      const wanted = !Cause.hasInterrupts(cause) && (options.shouldFallback ?? isTypedFailure)(cause)
-      if (!wanted || (mode === "fail" && delivered > 0)) return Stream.failCause(cause)
-      const second = Stream.catchCause(
-        options.fallback({ cause, delivered, last }),
-        (failure): Stream.Stream<never, E | E2> => Stream.failCause(Cause.combine<E, E2>(cause, failure))
-      )
-      return dedupeBy === undefined ? second : Stream.filter(second, (item) => {
-        const key = dedupeBy(item)
-        if (seen.has(key)) return false
-        seen.add(key)
-        return true
-      })
-    })
-  }))
+export { type Broken, isSwitched, type Keyed, type Mode, Switched } from "./internal/fallbackDelivery.ts"
+export { effect, type EffectOptions } from "./internal/fallbackEffect.ts"
+export {
+  event,
+  type EventOptions,
+  type Handler,
+  handler,
+  type HandlerOptions,
+  type SecondHandler
+} from "./internal/fallbackHandler.ts"
+export {
+  plan,
+  type PlanMode,
+  type PlanOptions,
+  planStream,
+  type PlanStreamOptions,
+  type StepSwitched
+} from "./internal/fallbackPlan.ts"
+export {
+  byVerdict,
+  isOpenCircuit,
+  type Listed,
+  type On,
+  type Policy,
+  shouldFallback
+} from "./internal/fallbackPolicy.ts"
+export { stream, streamMarked, type StreamOptions } from "./internal/fallbackStream.ts"
+export { type Breaker, type BreakerFailure } from "./internal/fallbackSwitch.ts"

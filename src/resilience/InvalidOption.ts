@@ -2,7 +2,12 @@
  * What a guard throws when it is built with an option that makes no sense.
  *
  * A guard is built once, at the edge of a program: a wrong number there is a mistake in the program, found at its start,
- * so it is thrown and not returned. The message names the option, the value and what is allowed.
+ * so it is thrown and not returned. The message names the option, the value and what is allowed. Zero is zero: it either
+ * means nothing of it, or it is refused; it never stands for a default or for "without limit".
+ *
+ * **Gotchas**
+ *
+ * - A time of more than {@link longestMillis} is refused as well: it is nearly always a unit mixed up.
  *
  * @example
  * ```ts
@@ -35,14 +40,29 @@ export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidO
 }
 
 /**
- * `value`, when it is a whole number from `minimum`.
+ * The longest time an option may have: 366 days.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const longestMillis = 366 * 24 * 60 * 60 * 1000
+
+/**
+ * `value`, when it is a whole number from `minimum` (to `maximum`, where there is one).
  *
  * @category validation
  * @since 0.1.0
  */
-export const wholeNumber = (module: string, option: string, value: number, minimum: number): number => {
-  if (Number.isSafeInteger(value) && value >= minimum) return value
-  throw new InvalidOption({ module, option, value: String(value), allowed: `a whole number from ${minimum}` })
+export const wholeNumber = (
+  module: string,
+  option: string,
+  value: number,
+  minimum: number,
+  maximum: number = Number.MAX_SAFE_INTEGER
+): number => {
+  if (Number.isSafeInteger(value) && value >= minimum && value <= maximum) return value
+  const end = maximum === Number.MAX_SAFE_INTEGER ? "" : ` to ${maximum}`
+  throw new InvalidOption({ module, option, value: String(value), allowed: `a whole number from ${minimum}${end}` })
 }
 
 /**
@@ -57,14 +77,87 @@ export const between = (module: string, option: string, value: number, minimum: 
 }
 
 /**
- * `value` in milliseconds, when it is a finite time that is not negative.
+ * `value`, when it is a number above `minimum`, up to `maximum`.
+ *
+ * @category validation
+ * @since 0.1.0
+ */
+export const above = (module: string, option: string, value: number, minimum: number, maximum: number): number => {
+  if (value > minimum && value <= maximum) return value
+  throw new InvalidOption({ module, option, value: String(value), allowed: `above ${minimum}, up to ${maximum}` })
+}
+
+/**
+ * `value`, when it is a number above `minimum` and below `maximum`.
+ *
+ * @category validation
+ * @since 0.1.0
+ */
+export const inside = (module: string, option: string, value: number, minimum: number, maximum: number): number => {
+  if (value > minimum && value < maximum) return value
+  throw new InvalidOption({ module, option, value: String(value), allowed: `above ${minimum} and below ${maximum}` })
+}
+
+/**
+ * `value` in milliseconds, when it is a finite time that is not negative and at most {@link longestMillis}.
  *
  * @category validation
  * @since 0.1.0
  */
 export const finiteMillis = (module: string, option: string, value: Duration.Input): number => {
-  const duration = Duration.fromInput(value)
-  const millis = duration._tag === "Some" ? Duration.toMillis(duration.value) : Number.NaN
-  if (Number.isFinite(millis) && millis >= 0) return millis
-  throw new InvalidOption({ module, option, value: String(value), allowed: "a finite duration that is not negative" })
+  const millis = millisOf(value)
+  if (millis >= 0 && millis <= longestMillis) return millis
+  throw new InvalidOption({
+    module,
+    option,
+    value: shown(value),
+    allowed: "a finite duration that is not negative, up to 366 days"
+  })
 }
+
+/**
+ * `value` in milliseconds, when it is a time from `minimum` to `maximum`, both in milliseconds.
+ *
+ * @category validation
+ * @since 0.1.0
+ */
+export const millisBetween = (
+  module: string,
+  option: string,
+  value: Duration.Input,
+  minimum: number,
+  maximum: number = longestMillis
+): number => {
+  const millis = millisOf(value)
+  if (millis >= minimum && millis <= maximum) return millis
+  const allowed = `a duration from ${format(minimum)} to ${format(maximum)}`
+  throw new InvalidOption({ module, option, value: shown(value), allowed })
+}
+
+/**
+ * `value` in milliseconds, when it is a finite time above zero: a microsecond or more, up to {@link longestMillis}.
+ *
+ * @category validation
+ * @since 0.1.0
+ */
+export const positiveMillis = (module: string, option: string, value: Duration.Input): number =>
+  millisBetween(module, option, value, 0.001)
+
+// What is given may be anything where the caller is not type-checked, and `Duration` takes what is not a number for zero.
+const millisOf = (value: Duration.Input): number => {
+  if (Number.isNaN(value)) return Number.NaN
+  if (typeof value === "object" && !Duration.isDuration(value) && Object.values(value ?? {}).some(Number.isNaN)) {
+    return Number.NaN
+  }
+  const duration = Duration.fromInput(value)
+  return duration._tag === "Some" ? Duration.toMillis(duration.value) : Number.NaN
+}
+
+const format = (millis: number): string => Duration.format(Duration.millis(millis))
+
+const shown = (value: Duration.Input): string =>
+  typeof value !== "object"
+    ? String(value)
+    : Duration.isDuration(value)
+    ? Duration.format(value)
+    : JSON.stringify(value, (_, part: unknown) => typeof part === "number" ? String(part) : part)

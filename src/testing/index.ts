@@ -5,3 +5,4 @@
  */
 export * as Database from "./Database.ts"
 export * as EmbeddedPostgres from "./EmbeddedPostgres.ts"
+export * as FakeUpstream from "./FakeUpstream.ts"

@@ -1,5 +1,32 @@
 /** What the examples of the sources print about ours. A change here is a change of behaviour that a reader can see. */
 export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "chain-of-responsibility": [
+    "cc_user1_10000",
+    "pp_user2_5000",
+    "bt_user3_20000",
+    "NobodyTakes: Unsupported payment method: crypto",
+    "cc_user5_1000",
+    "later_user5",
+    "NobodyTakes"
+  ],
+  "client-breaker": [
+    "503: Closed",
+    "503: Open",
+    "CircuitOpen, and 2 requests were sent in all",
+    "200: Closed"
+  ],
+  "client-hedging": [
+    "200 from attempt 2, after 200 ms",
+    "attempt 1: aborted",
+    "200 at once",
+    "a POST is sent 1 time, with an idempotency key 3 times"
+  ],
+  "client-request": [
+    "200 {\"name\":\"thing\"}; the service was told: at most 5 s, attempt 1",
+    "the service was told: at most 20 s, attempt 1",
+    "the service was told: at most 2 s, attempt 1",
+    "X-Service-Name: orders"
+  ],
   "command": [
     "users.Create answered {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\",\"active\":true}",
     "event 1 of User/u-1 is UserCreated {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\"}",
@@ -10,6 +37,10 @@ export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "InvalidPayload at /email",
     "There is a user \"u-1\" already",
     "UserNotFound: There is no user \"u-9\""
+  ],
+  "event-fallback": [
+    "primary, fallback: queued",
+    "primary, follow-up: CounterFull"
   ],
   "hooks": [
     "beforeCommand users.Create",
@@ -52,19 +83,41 @@ export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "by the index on email: u-2",
     "by the name, which has no index: InvalidQuery"
   ],
-  "request-id-on-failure": [
-    "/fine 200, X-Request-ID: abc-123, without a word of the exception",
-    "/nowhere 404, X-Request-ID: abc-123, without a word of the exception",
-    "/bug 500, X-Request-ID: abc-123, without a word of the exception"
+  "request-fallback": [
+    "handlers that ran: primary, fallback after DatabaseUnavailable",
+    "answer: user_42, Unknown User, from the fallback",
+    "UserNotFound is not in the list and comes through, after primary",
+    "fallback after CircuitOpen"
   ],
   "request-id": [
     "the next service receives X-Request-ID: abc-123",
     "with a line break: ignored",
     "from a stranger: replaced by a new one"
   ],
+  "request-id-on-failure": [
+    "/fine 200, X-Request-ID: abc-123, without a word of the exception",
+    "/nowhere 404, X-Request-ID: abc-123, without a word of the exception",
+    "/bug 500, X-Request-ID: abc-123, without a word of the exception"
+  ],
   "safe-logging": [
     "{\"method\":\"POST\",\"path\":\"/login/alice\",\"status\":200,\"request_id\":\"abc-123\",\"user_id\":\"alice\"}",
     "secrets in 1 lines: 0"
+  ],
+  "server-deadline": [
+    "200 at most 2 s, low; sent on: low",
+    "200 at most 20 s, normal; sent on: normal",
+    "200 at most 20 s, normal; sent on: normal",
+    "200 at most 20 s, normal; sent on: normal",
+    "the handler is stopped in time",
+    "504 The deadline has passed",
+    "504 The deadline has passed"
+  ],
+  "stream-fallback": [
+    "restart: a (primary), b (primary), a (fallback), b (fallback), c (fallback), d (fallback)",
+    "dedupeBy id: a (primary), b (primary), c (fallback), d (fallback)",
+    "resume: a (primary), b (primary), c (fallback), d (fallback)",
+    "fail: the failure stands",
+    "three streams ran the primary once"
   ],
   "transaction": [
     "UserNotFound; u-1 and u-2 are at versions 0 and 0",

@@ -130,6 +130,17 @@ describe("orders, beside payments", () => {
       assert.lengthOf(payments.heard, 1)
     }))
 
+  it.live("asks again under the same key when payments stumbles", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const payments = yield* fakePayments((response, body) =>
+        ++asked === 1 ? response.destroy() : charged(response, body)
+      )
+      const { id, pay } = yield* ordersBeside(payments.url)
+      assert.strictEqual((yield* pay()).status, 200)
+      assert.deepStrictEqual(payments.heard.map(({ headers }) => headers["idempotency-key"]), [id, id])
+    }))
+
   it.live("says 502 and leaves the order open when nobody answers there", () =>
     Effect.gen(function*() {
       const { id, pay, read } = yield* ordersBeside("http://127.0.0.1:1")

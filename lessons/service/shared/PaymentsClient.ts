@@ -1,5 +1,6 @@
 /** What the orders service asks the payments service. */
 import { Context, Effect, Layer } from "effect"
+import { ClientStack, IdempotencyKey } from "effect-lifecycle/client"
 import { type HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { type Order, PaymentFailed } from "../orders/model.ts"
 import { Payment } from "../payments/model.ts"
@@ -23,10 +24,14 @@ export class PaymentsClient extends Context.Service<PaymentsClient, {
                 reason: ServiceClient.reasonOf("payments", status === undefined ? undefined : { status })
               })
             const request = HttpClientRequest.post("/payments").pipe(
-              HttpClientRequest.setHeader("idempotency-key", order.id),
               HttpClientRequest.bodyJsonUnsafe({ orderId: order.id, userId: order.userId, amount: order.total })
             )
-            const response = yield* Effect.mapError(client.execute(request), () => failed())
+            // The key makes it safe to ask again, so the client does.
+            const response = yield* client.execute(request).pipe(
+              IdempotencyKey.provide(order.id),
+              ClientStack.route("/payments"),
+              Effect.mapError(() => failed())
+            )
             if (response.status !== 201) return yield* failed(response.status)
             return yield* Effect.mapError(decodePayment(response), () => failed(response.status))
           }, Effect.scoped)

@@ -1,30 +1,55 @@
 /**
- * An `HttpClient` for calls between the services: it speaks with the service's own token, never the caller's, and hands on
- * the deadline, the request id, the priority and the trace.
+ * An `HttpClient` for calls between the services: it speaks with the service's own token, never the caller's, hands on the
+ * deadline, the request id, the priority and the trace, and gives a neighbour in trouble time to recover.
  */
-import { Effect, type Redacted } from "effect"
-import { Propagation } from "effect-lifecycle/request"
-import { HttpClient, HttpClientRequest } from "effect/http"
+import { Duration, Effect, Option, type Redacted } from "effect"
+import { ClientStack } from "effect-lifecycle/client"
+import { Deadline } from "effect-lifecycle/request"
+import { Bulkhead, CircuitBreaker, RequestStrategy } from "effect-lifecycle/resilience"
+import { HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
 
-export const make = (options: {
+export type ServiceClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError | ClientStack.Refused>
+
+export const make = Effect.fnUntraced(function*(options: {
   /** This service's name. */
   readonly service: string
   readonly token: Redacted.Redacted
   /** The base address of the other service. */
   readonly url: string
-}): Effect.Effect<HttpClient.HttpClient, never, HttpClient.HttpClient> =>
-  Effect.map(HttpClient.HttpClient, (client) =>
-    client.pipe(
-      HttpClient.mapRequest((request) =>
-        request.pipe(
-          HttpClientRequest.prependUrl(options.url),
-          HttpClientRequest.bearerToken(options.token),
-          HttpClientRequest.acceptJson
-        )
-      ),
-      // A little is kept back to read the answer and to tell the caller about it.
-      (client) => Propagation.httpClient(client, { margin: "5 millis", serviceName: options.service })
-    ))
+}): Effect.fn.Return<ServiceClient, never, HttpClient.HttpClient> {
+  const name = `calls of ${options.service}`
+  const breaker = yield* CircuitBreaker.make({
+    name,
+    trip: CircuitBreaker.failureRate({ failureThreshold: 0.5, minimumThroughput: 20, samplingDuration: "10 seconds" }),
+    breakDuration: "5 seconds"
+  })
+  const bulkhead = yield* Bulkhead.make({ name, permits: 64, queue: 256 })
+  const stack = ClientStack.make({
+    baseUrl: options.url,
+    serviceName: options.service,
+    timeout: "10 seconds",
+    // Somebody waits for the answer: who asks for a longer break than this is not asked again.
+    strategy: RequestStrategy.sequential({ attempts: 3, retryAfter: { maximum: "500 millis" } }),
+    breaker,
+    bulkhead,
+    // A little is kept back to read the answer and to tell the caller about it.
+    headers: { margin: "5 millis" }
+  })
+  return (yield* HttpClient.HttpClient).pipe(
+    stack,
+    HttpClient.mapRequest((request) =>
+      request.pipe(HttpClientRequest.bearerToken(options.token), HttpClientRequest.acceptJson)
+    ),
+    HttpClient.transformResponse(Effect.catchTag("DeadlineExceeded", leaveToServer))
+  )
+})
+
+/** Where the time of the request itself is up, its own server says so: there is nothing else to answer any more. */
+const leaveToServer = (error: Deadline.DeadlineExceeded) =>
+  Effect.flatMap(
+    Deadline.remaining,
+    (left) => Option.exists(left, Duration.isZero) ? Effect.never : Effect.fail(error)
+  )
 
 /** What went wrong with a call, in words that may leave the service. */
 export const reasonOf = (service: string, answer: { readonly status: number } | undefined): string =>

@@ -1,5 +1,6 @@
 /** What the payments service asks the users service. */
 import { Context, Effect, Layer, Schema } from "effect"
+import { ClientStack } from "effect-lifecycle/client"
 import { type HttpClient, HttpClientResponse } from "effect/http"
 import { PayerRefused, PayerUnknown } from "../payments/model.ts"
 import { User } from "../users/model.ts"
@@ -21,7 +22,10 @@ export class UsersClient extends Context.Service<UsersClient, {
                 userId,
                 reason: ServiceClient.reasonOf("users", status === undefined ? undefined : { status })
               })
-            const response = yield* Effect.mapError(client.get(`/users/${userId}`), () => unknown())
+            const response = yield* client.get(ClientStack.expand("/users/{id}", { id: userId })).pipe(
+              ClientStack.route("/users/{id}"),
+              Effect.mapError(() => unknown())
+            )
             if (response.status === 404) return yield* new PayerRefused({ userId, reason: "there is no such user" })
             if (response.status !== 200) return yield* unknown(response.status)
             const user = yield* Effect.mapError(decodeUser(response), () => unknown(response.status))

@@ -1,4 +1,6 @@
 import { Effect } from "effect"
+import * as ClientStack from "effect-lifecycle/client/ClientStack"
+import { HttpClient, HttpClientResponse } from "effect/http"
 import { Aggregate, Command, Domain, DomainEvent, Mediator } from "effect-lifecycle/domain"
 import { Diagnosis, Stage } from "effect-lifecycle/lifecycle"
 import type { Deadline } from "effect-lifecycle/request/Deadline"
@@ -43,4 +45,12 @@ const program = Effect.gen(function*() {
 })
 const version = await Effect.runPromise(program.pipe(Effect.provide(Layer.provideMerge(counters, MemoryStore.layer))))
 same(version, 1)
-console.log("with only effect installed: lifecycle, request, resilience, store and domain import, type-check and run")
+
+const transport = HttpClient.make((request) =>
+  Effect.succeed(HttpClientResponse.fromWeb(request, new Response(null, { status: 204 })))
+)
+const client = transport.pipe(ClientStack.make({ baseUrl: "http://users.internal", serviceName: "lean" }))
+same((await Effect.runPromise(client.get("/users/1"))).status, 204)
+console.log(
+  "with only effect installed: lifecycle, request, resilience, the client stack, store and domain import, type-check and run"
+)

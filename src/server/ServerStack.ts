@@ -184,7 +184,7 @@ export const serve = <A, E, R, const O extends Options>(
       drain.draining = true
       return options.drainDelay === undefined ? Effect.void : Effect.sleep(options.drainDelay)
     }))
-    return Layer.mergeAll(Layer.provideMerge(draining, server), Layer.succeedContext(context))
+    return Layer.provideMerge(draining, server).pipe(Layer.merge(Layer.succeedContext(context)))
     // What the routes and slots need is computed by the signature; inside, the router erases it.
   })) as never
 

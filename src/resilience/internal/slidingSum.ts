@@ -1,6 +1,6 @@
 /**
  * The sum of what was added in the last while: a ring of slices, moved by whoever asks, so there is no timer. What is older
- * than the window is gone at the latest one slice later.
+ * than the window is gone; what is in it may be gone one slice early.
  */
 
 export interface SlidingSum {

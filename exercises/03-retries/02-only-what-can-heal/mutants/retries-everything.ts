@@ -1,0 +1,8 @@
+// fails: c - takes every failure for a passing one
+import { Effect, Schedule } from "effect"
+import { type Call } from "../solution.ts"
+
+export * from "../solution.ts"
+
+export const charge = (call: Call): Call =>
+  Effect.retry(call, { schedule: Schedule.exponential("100 millis"), times: 3 })

@@ -1,0 +1,9 @@
+// fails: c - lets the wait double for ever
+import { Schedule } from "effect"
+
+export * from "../solution.ts"
+
+export const patient: Schedule.Schedule<unknown> = Schedule.exponential("100 millis").pipe(
+  Schedule.jittered,
+  Schedule.upTo({ times: 5 })
+)

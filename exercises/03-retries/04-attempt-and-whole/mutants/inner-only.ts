@@ -1,0 +1,12 @@
+// fails: c - limits each attempt, and lets the schedule go on for ever
+import { Effect, type Schedule } from "effect"
+import { AttemptTimeout, type Call, type Failure, OutOfTime } from "../solution.ts"
+
+export * from "../solution.ts"
+
+export const charge = (call: Call, schedule: Schedule.Schedule<unknown>): Effect.Effect<string, Failure> =>
+  call.pipe(
+    Effect.timeoutOrElse({ duration: "1 second", orElse: () => Effect.fail(new AttemptTimeout()) }),
+    Effect.retry(schedule),
+    Effect.catchTag("AttemptTimeout", () => Effect.fail<Failure>(new OutOfTime()))
+  )

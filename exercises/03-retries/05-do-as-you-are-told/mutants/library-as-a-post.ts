@@ -1,0 +1,21 @@
+// fails: g - does not say which method it is
+import type { Effect } from "effect"
+import type { Deadline } from "effect-lifecycle/request"
+import { RequestStrategy, RetrySchedule, Verdict } from "effect-lifecycle/resilience"
+import type { HttpClient, HttpClientError, HttpClientResponse } from "effect/http"
+
+export * from "../solution.ts"
+
+const strategy = RequestStrategy.sequential({
+  attempts: 4,
+  delay: RetrySchedule.exponential({ base: "100 millis" }),
+  jitter: RetrySchedule.none,
+  verdict: Verdict.http
+})
+
+export const obeyWithLibrary = (
+  client: HttpClient.HttpClient
+): Effect.Effect<
+  HttpClientResponse.HttpClientResponse,
+  HttpClientError.HttpClientError | Deadline.DeadlineExceeded
+> => strategy.run(() => client.get("http://payments.internal/payments"), { method: "POST" })

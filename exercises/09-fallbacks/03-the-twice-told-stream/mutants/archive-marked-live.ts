@@ -1,0 +1,27 @@
+// fails: c - marks after the two were joined
+import { Data, Stream } from "effect"
+import { Fallback } from "effect-lifecycle/resilience"
+
+export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{}> {}
+
+export class ArchiveAway extends Data.TaggedError("ArchiveAway")<{}> {}
+
+export interface Entry {
+  readonly id: number
+  readonly text: string
+}
+
+export interface Told extends Entry {
+  readonly source: "live" | "archive"
+}
+
+const from = (source: Told["source"]) => (entry: Entry): Told => ({ ...entry, source })
+
+export const feed = (
+  live: Stream.Stream<Entry, ConnectionLost>,
+  archive: Stream.Stream<Entry, ArchiveAway>
+): Stream.Stream<Told, ConnectionLost | ArchiveAway> =>
+  live.pipe(
+    Fallback.stream({ mode: { dedupeBy: (entry: Entry) => entry.id }, fallback: () => archive }),
+    Stream.map(from("live"))
+  )

@@ -1,0 +1,15 @@
+// fails: b - counts runs where retries are meant
+import { Context, Data, ExecutionPlan, type Stream } from "effect"
+import { Fallback } from "effect-lifecycle/resilience"
+
+export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{ readonly run: number }> {}
+
+export interface Payment {
+  readonly id: number
+  readonly amount: number
+}
+
+const again = ExecutionPlan.make({ provide: Context.empty(), attempts: 4 })
+
+export const steady = (feed: Stream.Stream<Payment, ConnectionLost>): Stream.Stream<Payment, ConnectionLost> =>
+  Fallback.planStream(feed, again, { mode: { dedupeBy: (payment) => payment.id } })

@@ -29,7 +29,7 @@
  * @since 0.1.0
  */
 import { type Config, Context, Effect, Layer, Redacted, Schema } from "effect"
-import { HttpRouter, HttpServerRequest } from "effect/http"
+import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { CurrentLogAnnotations } from "effect/References"
 import * as Exchange from "./Exchange.ts"
 import * as RouteMatch from "./RouteMatch.ts"
@@ -177,12 +177,12 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never, Cur
         }
         return Effect.flatMap(authenticator.authenticate(Redacted.make(token)), (user) => {
           Exchange.ofUnsafe(fiber).userId = user.id
-          const annotations = { ...fiber.getRef(CurrentLogAnnotations), userId: user.id }
-          return Effect.updateContext(
-            next,
-            (context: Context.Context<never>) =>
-              context.pipe(Context.add(CurrentUser, user), Context.add(CurrentLogAnnotations, annotations))
-          )
+          Exchange.addUnsafe(fiber, CurrentUser, user)
+          Exchange.addUnsafe(fiber, CurrentLogAnnotations, {
+            ...fiber.getRef(CurrentLogAnnotations),
+            userId: user.id
+          })
+          return next as Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>
         })
       })
     })

@@ -74,7 +74,8 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never, nev
         if (isPlain(headers)) {
           const startedAtNanos = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
           const deadline = Deadline.make({ duration: granted, startedAtNanos, origin: "default" })
-          return Effect.provideService(watch.guard(next, deadline, fiber), Deadline.Current, Option.some(deadline))
+          Exchange.addUnsafe(fiber, Deadline.Current, Option.some(deadline))
+          return watch.guard(next, deadline, fiber)
         }
         const trusted = trusts(Exchange.ofUnsafe(fiber).peer)
         // The id is decided already; reading it again would report a bad one twice.

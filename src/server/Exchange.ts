@@ -121,6 +121,19 @@ export const ofUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): State => {
 }
 
 /**
+ * Gives a reference a value for the rest of the request. `Effect.provideService` would do it for `next` alone, with a frame
+ * that costs more than most stages; the request's own frame puts the context back when the answer was sent.
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const addUnsafe = <I, S>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  key: Context.Key<I, S>,
+  value: NoInfer<S>
+): void => fiber.setContext(Context.add(fiber.context, key, value))
+
+/**
  * The monotonic nanoseconds of the clock on `fiber`.
  *
  * @category unsafe

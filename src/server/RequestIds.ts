@@ -61,11 +61,9 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
         exchange.requestId = id
         exchange.headers[responseHeader] = id
         const annotations = { ...fiber.getRef(CurrentLogAnnotations), requestId: id, service: exchange.service }
-        return Effect.updateContext(next, (context: Context.Context<ServerStage.Provided>) =>
-          context.pipe(
-            Context.add(RequestId.Current, Option.some(id)),
-            Context.add(CurrentLogAnnotations, annotations)
-          ))
+        Exchange.addUnsafe(fiber, RequestId.Current, Option.some(id))
+        Exchange.addUnsafe(fiber, CurrentLogAnnotations, annotations)
+        return next
       }
       return Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)

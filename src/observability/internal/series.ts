@@ -40,22 +40,44 @@ interface Updatable {
   readonly modifyUnsafe: (input: number, context: Context.Context<never>) => void
 }
 
-/** One metric object for each combination of labels: making one for each update would build its key each time. */
+type Node = Map<string, Node | Updatable>
+
+/**
+ * One metric object for each combination of labels: making one for each update would build its key each time. The maps are
+ * nested, because joining the values to one key would cost more than the update itself.
+ */
 const series = <Keys extends ReadonlyArray<string>>(
   keys: Keys,
   make: (attributes: Record<string, string>) => Updatable
 ): (...values: { readonly [K in keyof Keys]: string }) => Updatable => {
-  const known = new Map<string, Updatable>()
+  const root: Node = new Map()
+  const last = keys.length - 1
   const named = (values: ReadonlyArray<string>) =>
     make(Object.fromEntries(keys.map((key, index) => [key, values[index] ?? ""])))
+  let count = 0
   let rest: Updatable | undefined
+  const single = keys.length === 0 ? named([]) : undefined
   return (...values) => {
-    const id = values.length === 1 ? values[0] ?? "" : values.join("\u0000")
-    const found = known.get(id)
-    if (found !== undefined) return found
-    if (known.size >= maxSeries) return rest ??= named(keys.map(() => Names.other))
+    if (single !== undefined) return single
+    let node = root
+    for (let index = 0; index < last; index++) {
+      const value = values[index] ?? ""
+      const next = node.get(value)
+      if (next instanceof Map) node = next
+      else {
+        if (count >= maxSeries) return rest ??= named(keys.map(() => Names.other))
+        const made: Node = new Map()
+        node.set(value, made)
+        node = made
+      }
+    }
+    const value = values[last] ?? ""
+    const found = node.get(value)
+    if (found !== undefined && !(found instanceof Map)) return found
+    if (count >= maxSeries) return rest ??= named(keys.map(() => Names.other))
     const made = named(values)
-    known.set(id, made)
+    count++
+    node.set(value, made)
     return made
   }
 }

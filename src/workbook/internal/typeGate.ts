@@ -1,0 +1,128 @@
+/**
+ * Type-checks one file with the compiler that is installed, in a process of its own.
+ *
+ * The file is copied to where it would stand in the course, under a folder that the compiler lays over the course
+ * (`rootDirs`), so that its relative imports lead to the same modules wherever the learner keeps it.
+ */
+import { Clock, Effect, Schema } from "effect"
+import { spawn } from "node:child_process"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { dirname, join, resolve } from "node:path"
+import type { TypeVerdict } from "../Verdict.ts"
+
+/** What to check, and where to work. */
+export interface TypeCheck {
+  readonly file: string
+  /** Where the file would stand, from the folder of the course. */
+  readonly at: string
+  readonly course: string
+  readonly root: string
+  readonly scratch: string
+  readonly fromSource: boolean
+}
+
+const JsonText = Schema.fromJsonString(Schema.Unknown)
+
+const packageFolder = (root: string, name: string): string | undefined => {
+  try {
+    return dirname(createRequire(join(root, "package.json")).resolve(`${name}/package.json`))
+  } catch {
+    return undefined
+  }
+}
+
+const settings = ({ course, fromSource, root, scratch }: TypeCheck, file: string): unknown => {
+  const nodeTypes = packageFolder(root, "@types/node")
+  return {
+    compilerOptions: {
+      target: "ES2024",
+      lib: ["ES2024", "DOM", "DOM.Iterable", "ESNext.Collection", "ESNext.Disposable"],
+      module: "NodeNext",
+      moduleResolution: "NodeNext",
+      moduleDetection: "force",
+      ...fromSource && { customConditions: ["lifecycle-source"] },
+      types: nodeTypes === undefined ? [] : ["node"],
+      ...nodeTypes !== undefined && { typeRoots: [dirname(nodeTypes)] },
+      rootDirs: [scratch, course],
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      verbatimModuleSyntax: true,
+      allowImportingTsExtensions: true,
+      skipLibCheck: true,
+      noEmit: true
+    },
+    files: [file, ...nodeTypes === undefined ? [join(scratch, "import-meta.d.ts")] : []]
+  }
+}
+
+/** Runs a program to its end and gives what it printed; stops it when nobody waits any more. */
+const run = (
+  folder: string,
+  args: ReadonlyArray<string>
+): Effect.Effect<{ readonly code: number; readonly out: string }> =>
+  Effect.callback((resume) => {
+    const child = spawn(process.execPath, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"], windowsHide: true })
+    let out = ""
+    const add = (text: string): void => void (out += text)
+    child.stdout.setEncoding("utf8").on("data", add)
+    child.stderr.setEncoding("utf8").on("data", add)
+    child.on("error", (error) => resume(Effect.succeed({ code: -1, out: error.message })))
+    child.on("close", (code) => resume(Effect.succeed({ code: code ?? -1, out })))
+    return Effect.sync(() => void child.kill("SIGKILL"))
+  })
+
+/** The errors that belong to a file; details stand in the lines below each, indented. */
+const errorsIn = (out: string, file: string, folder: string): TypeVerdict["errors"] => {
+  const errors: Array<{ line: number; code: string; message: string }> = []
+  let mine = false
+  for (const line of out.split("\n")) {
+    const head = /^(.*?)\((\d+),\d+\): error (TS\d+): (.*)$/.exec(line.trimEnd())
+    if (head !== null) {
+      const [, path = "", at = "1", code = "", message = ""] = head
+      mine = resolve(folder, path) === file
+      if (mine) errors.push({ line: Number(at), code, message })
+    } else if (mine && /^\s+\S/.test(line)) {
+      const last = errors.at(-1)
+      if (last !== undefined) last.message += `\n${line.trimEnd()}`
+    }
+  }
+  return errors
+}
+
+/** Type-checks a file. Never fails: where it cannot, it says why. */
+export const checkTypes = Effect.fnUntraced(function*(check: TypeCheck): Effect.fn.Return<TypeVerdict> {
+  const start = yield* Clock.currentTimeMillis
+  const since = Effect.map(Clock.currentTimeMillis, (now) => now - start)
+  const notChecked = (reason: string): Effect.Effect<TypeVerdict> =>
+    Effect.map(since, (durationMillis) => ({ status: "notChecked", errors: [], reason, durationMillis }))
+
+  const compiler = packageFolder(check.root, "typescript")
+  if (compiler === undefined) {
+    return yield* notChecked("The package typescript is not installed: run `npm install --save-dev typescript`.")
+  }
+  const file = join(check.scratch, check.at)
+  const written = yield* Effect.try(() => {
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, readFileSync(check.file))
+    writeFileSync(join(check.scratch, "import-meta.d.ts"), "interface ImportMeta { readonly main: boolean }\n")
+    return Schema.encodeSync(JsonText)(settings(check, file))
+  }).pipe(
+    Effect.flatMap((json) => Effect.try(() => writeFileSync(join(check.scratch, "tsconfig.json"), json))),
+    Effect.result
+  )
+  if (written._tag === "Failure") {
+    return yield* notChecked("There is no place to write the file that the compiler reads.")
+  }
+
+  const args = [join(compiler, "bin", "tsc"), "--project", join(check.scratch, "tsconfig.json"), "--pretty", "false"]
+  const ran = yield* run(check.scratch, args).pipe(Effect.timeoutOption("20 seconds"))
+  if (ran._tag === "None") return yield* notChecked("The compiler took more than 20 s.")
+  const { code, out } = ran.value
+  const errors = errorsIn(out, file, check.scratch)
+  if (code !== 0 && errors.length === 0 && !/error TS\d+/.test(out)) {
+    return yield* notChecked(`The compiler could not run: ${out.trim().split("\n")[0] ?? `code ${code}`}`)
+  }
+  return { status: errors.length === 0 ? "passed" : "failed", errors, durationMillis: yield* since }
+})

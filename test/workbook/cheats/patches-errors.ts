@@ -1,0 +1,14 @@
+// outcome: cheated - looks into every error that is made
+// @ts-nocheck
+/* oxlint-disable */
+import { Data, Effect } from "effect"
+Error.prepareStackTrace = (error) => {
+  error.message = "b"
+  return ""
+}
+
+export class OutOfTime extends Data.TaggedError("OutOfTime")<{ readonly call: string }> {}
+export const within = (_budget) => (work) => work
+export const call = (_name, work) => work
+export const placeOrder = (services) => Effect.all([services.stock, services.payment, services.shipping])
+export const placeOrderWithLibrary = placeOrder

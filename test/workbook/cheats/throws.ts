@@ -1,0 +1,11 @@
+// outcome: failed - throws while it is loaded
+// @ts-nocheck
+/* oxlint-disable */
+import { Data, Effect } from "effect"
+throw new Error("not today")
+
+export class OutOfTime extends Data.TaggedError("OutOfTime")<{ readonly call: string }> {}
+export const within = (_budget) => (work) => work
+export const call = (_name, work) => work
+export const placeOrder = (services) => Effect.all([services.stock, services.payment, services.shipping])
+export const placeOrderWithLibrary = placeOrder

@@ -1,0 +1,93 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { type Catalogue, Verdict } from "effect-lifecycle/workbook"
+import { judge } from "../../src/workbook/internal/judge.ts"
+import type { Answer, Ran } from "../../src/workbook/internal/protocol.ts"
+import { budget } from "./grader.ts"
+
+const passed = (name: string): Ran => ({ name, passed: true, message: undefined, line: undefined })
+
+const answer = (tests: ReadonlyArray<Ran>, rest?: Partial<Answer>): Answer => ({
+  _tag: "Answer",
+  number: 1,
+  refusals: [],
+  broken: undefined,
+  tests,
+  outside: [],
+  output: "",
+  tampered: [],
+  ...rest
+})
+
+const all = ["a", "b", "c", "d", "e"].map((id) => passed(`${id}: something > works`))
+const judged = (exercise: Catalogue.Exercise, given: Answer): Verdict.Verdict =>
+  judge({
+    exercise,
+    file: "exercise.ts",
+    types: { status: "passed", errors: [], durationMillis: 1 },
+    durationMillis: 1
+  }, given)
+
+describe("judge", () => {
+  it.effect("gives the points of the manifest", () =>
+    Effect.map(budget, (exercise) => {
+      const verdict = judged(exercise, answer(all))
+      assert.strictEqual(verdict.outcome, "passed")
+      assert.strictEqual(verdict.points, 4)
+    }))
+
+  it.effect("counts a task that did not run as failed", () =>
+    Effect.map(budget, (exercise) => {
+      const verdict = judged(exercise, answer(all.slice(0, 4)))
+      assert.isFalse(verdict.passed)
+      assert.strictEqual(verdict.points, 3)
+      assert.strictEqual(verdict.tasks[4]?.message, "This task did not run.")
+    }))
+
+  it.effect("ignores tests that belong to no task, and names them", () =>
+    Effect.map(budget, (exercise) => {
+      const verdict = judged(exercise, answer([...all, passed("f: more points")]))
+      assert.strictEqual(verdict.points, 4)
+      assert.deepStrictEqual(verdict.ignored, ["f: more points"])
+    }))
+
+  it.effect("fails a task with the message of its first failing test", () =>
+    Effect.map(budget, (exercise) => {
+      const failed = {
+        ...passed("b: something > second"),
+        passed: false,
+        message: "It is late.: expected 7 to equal 5",
+        line: 3
+      }
+      const verdict = judged(exercise, answer([...all, failed]))
+      assert.deepStrictEqual(verdict.tasks[1], {
+        ...exercise.manifest.tasks[1] ?? assert.fail("there is no second task"),
+        passed: false,
+        message: "It is late. Seen: expected 7 to equal 5.",
+        line: 3
+      })
+    }))
+
+  it.effect("gives nothing for results that were changed", () =>
+    Effect.map(budget, (exercise) => {
+      const verdict = judged(exercise, answer(all, { tampered: ["the test that must fail passed"] }))
+      assert.strictEqual(verdict.outcome, "cheated")
+      assert.strictEqual(verdict.points, 0)
+      assert.isTrue(verdict.tampered)
+    }))
+})
+
+describe("Verdict.sentence", () => {
+  it("leaves out stack lines and colours", () => {
+    assert.strictEqual(Verdict.sentence("\u001b[31mIt failed.\u001b[39m\n    at file.ts:1:1"), "It failed.")
+  })
+  it("says something where an error has no message", () => {
+    assert.strictEqual(Verdict.sentence(""), "It failed with an error that has no message.")
+  })
+  it("explains a timeout", () => {
+    assert.match(
+      Verdict.sentence("Test timed out in 2000ms.\nIf this is…"),
+      /^This was still running after 2 s of real time\./
+    )
+  })
+})

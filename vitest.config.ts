@@ -11,7 +11,7 @@ export default defineConfig({
     globalSetup: ["test/globalSetup.ts"],
     exclude: ["test/bench/**", "**/node_modules/**"],
     testTimeout: 30_000,
-    hookTimeout: 60_000,
+    hookTimeout: 300_000,
     maxWorkers: 2
   }
 })

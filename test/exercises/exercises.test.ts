@@ -17,7 +17,7 @@ const tsx = (...args: ReadonlyArray<string>): SpawnSyncReturns<string> =>
     cwd: root,
     env,
     encoding: "utf8",
-    timeout: 60_000
+    timeout: 300_000
   })
 
 const verdicts = new Map<string, Verdict>()

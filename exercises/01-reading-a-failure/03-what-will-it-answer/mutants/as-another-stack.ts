@@ -1,0 +1,22 @@
+// fails: a - gives the answers that the descriptions of Python servers give
+import type { requests } from "../app.ts"
+
+export interface Prediction {
+  readonly bare: number
+  readonly stack: number
+  readonly handler: boolean | "todo"
+  readonly after: boolean | "todo"
+}
+
+export const predictions: { readonly [name in keyof typeof requests]: Prediction } = {
+  found: { bare: 200, stack: 200, handler: true, after: true },
+  missing: { bare: 404, stack: 404, handler: true, after: true },
+  misspelled: { bare: 404, stack: 404, handler: false, after: false },
+  wrongMethod: { bare: 405, stack: 405, handler: false, after: false },
+  noFields: { bare: 422, stack: 422, handler: false, after: false },
+  cutOff: { bare: 422, stack: 422, handler: false, after: false },
+  aForm: { bare: 422, stack: 422, handler: false, after: true },
+  bug: { bare: 500, stack: 500, handler: true, after: false },
+  undeclared: { bare: 500, stack: 500, handler: true, after: false },
+  stopped: { bare: 503, stack: 503, handler: true, after: false }
+}

@@ -1,0 +1,25 @@
+// fails: b - takes whatever the header says
+import { Effect, Option } from "effect"
+import { RequestId } from "effect-lifecycle/request"
+import { HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { header } from "../solution.ts"
+
+export * from "../solution.ts"
+
+export const idFrom = (value: string | undefined): Option.Option<RequestId.RequestId> =>
+  Option.map(Option.fromUndefinedOr(value), (value) => value as RequestId.RequestId)
+
+export const requestIds = <E, R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest> =>
+  Effect.gen(function*() {
+    const { headers } = yield* HttpServerRequest.HttpServerRequest
+    const brought = idFrom(headers[header])
+    const id = Option.isSome(brought) ? brought.value : yield* RequestId.generate
+    return yield* app.pipe(
+      RequestId.provide(id),
+      HttpEffect.withPreResponseHandler((_, response) =>
+        Effect.succeed(HttpServerResponse.setHeader(response, header, id))
+      )
+    )
+  })

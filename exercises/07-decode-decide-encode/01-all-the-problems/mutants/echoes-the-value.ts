@@ -1,0 +1,33 @@
+// fails: c - adds what was sent, so that it can be found
+import { Effect, Schema, SchemaIssue } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { type Fault, NewOrder } from "../order.ts"
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1()
+
+export const faultsOf = (error: Schema.SchemaError): ReadonlyArray<Fault> =>
+  format(error.issue).issues.map(({ message, path = [] }) => ({
+    pointer: path.map((segment) => `/${String(segment).replaceAll("~", "~0").replaceAll("/", "~1")}`).join(""),
+    detail: message
+  }))
+
+const problem = (status: number, title: string, rest: object = {}): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe({ title, status, ...rest }, { status, contentType: "application/problem+json" })
+
+export const create = (
+  place: (order: NewOrder) => Effect.Effect<string>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest> =>
+  HttpServerRequest.schemaBodyJson(NewOrder, { errors: "all" }).pipe(
+    Effect.flatMap(place),
+    Effect.map((id) => HttpServerResponse.jsonUnsafe({ id }, { status: 201 })),
+    Effect.scoped,
+    Effect.catch((error) =>
+      Effect.map(
+        Effect.orDie(Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.text)),
+        (body) =>
+          Schema.isSchemaError(error)
+            ? problem(422, "The order is not valid", { errors: faultsOf(error), body })
+            : problem(400, "The body is not valid JSON")
+      )
+    )
+  )

@@ -1,0 +1,34 @@
+// fails: d - checks in the transaction, and trusts that nobody comes in between
+import { Array, Effect } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { Conflict, type Events } from "../table.ts"
+
+export * from "../solution.ts"
+
+const lastOf = Effect.fnUntraced(function*(stream: string) {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ last: number }>`
+    select coalesce(max(version), 0) as last from events where stream = ${stream}`
+  return row?.last ?? 0
+})
+
+export const append = Effect.fnUntraced(function*(
+  stream: string,
+  expected: number,
+  events: Events
+): Effect.fn.Return<number, Conflict | SqlError.SqlError, SqlClient.SqlClient> {
+  const sql = yield* SqlClient.SqlClient
+  const rows = Array.map(events, ({ data, type }, index) => ({
+    stream,
+    version: expected + index + 1,
+    type,
+    data: JSON.stringify(data)
+  }))
+  const write = Effect.gen(function*() {
+    const actual = yield* lastOf(stream)
+    if (actual !== expected) return yield* new Conflict({ expected, actual })
+    yield* sql`insert into events ${sql.insert(rows)}`
+    return expected + rows.length
+  })
+  return yield* sql.withTransaction(write)
+})

@@ -1,0 +1,16 @@
+// fails: a - repeats whatever fails
+import { Effect } from "effect"
+import type { EventStore } from "effect-lifecycle/store"
+import { append, Busy, decide, load, type Rejected, type Request } from "../show.ts"
+
+export * from "../solution.ts"
+
+export const reserve = (request: Request): Effect.Effect<number, Rejected | Busy, EventStore.EventStore> =>
+  Effect.gen(function*() {
+    const { state, version } = yield* load(request.show)
+    const events = yield* decide(state, request)
+    return yield* append(request.show, version, events)
+  }).pipe(
+    Effect.retry({ times: 2 }),
+    Effect.catchTag("Conflict", () => Effect.fail(new Busy({ attempts: 3 })))
+  )

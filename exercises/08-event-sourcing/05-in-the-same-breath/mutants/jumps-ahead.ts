@@ -1,0 +1,14 @@
+// fails: c - leaves out what is missing, and never sees it again
+import { Effect } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import { type OutOfOrder, rowOf, setRow, type Stored } from "../tables.ts"
+
+export * from "../solution.ts"
+
+type Work = Effect.Effect<void, SqlError.SqlError | OutOfOrder, SqlClient.SqlClient>
+
+export const apply = ({ seats, show, version }: Stored): Work =>
+  Effect.gen(function*() {
+    const row = yield* rowOf(show)
+    if (version > row.version) yield* setRow(show, { version, seats: row.seats + seats })
+  })

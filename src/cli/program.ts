@@ -1,10 +1,15 @@
 /** Puts the subcommands together and runs the one that was asked for. */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+// By module, because the whole package takes a quarter of a second to load.
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Exit, Option, Runtime } from "effect"
 import { CliError, Command } from "effect/cli"
 import { readFileSync } from "node:fs"
+import { dev } from "./dev.ts"
 import { diagnose } from "./diagnose.ts"
 import { doctor } from "./doctor.ts"
+import { grade } from "./grade.ts"
+import { learn } from "./learn.ts"
 import { probe } from "./probe.ts"
 import { serve } from "./serve.ts"
 
@@ -13,26 +18,34 @@ const packageFile = new URL("../../package.json", import.meta.url)
 const version = (): string => (JSON.parse(readFileSync(packageFile, "utf8")) as { readonly version: string }).version
 
 const lifecycle = Command.make("lifecycle").pipe(
-  Command.withDescription("The request lifecycle: run the example services, time a request, read a failure."),
-  Command.withSubcommands([serve, probe, diagnose, doctor])
+  Command.withDescription("The request lifecycle: learn it, run the example services, time a request, read a failure."),
+  Command.withSubcommands([learn, serve, probe, diagnose, doctor, grade, dev])
 )
 
 /** What a person reads of a failure: the sentence of an error, the whole story of a bug. */
 const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   if (Cause.hasInterruptsOnly(cause)) return Effect.void
   const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
-  // The command line has said already what is wrong with it.
-  if (failure !== undefined && CliError.isCliError(failure)) return Effect.void
+  // The command line has said already what is wrong with it, and so has a command whose error asks for silence.
+  if (failure !== undefined && (CliError.isCliError(failure) || !Runtime.getErrorReported(failure))) return Effect.void
   return failure instanceof Error && failure.message !== ""
     ? Console.error(failure.message)
     : Console.error(Cause.pretty(cause))
 }
 
+/** The commands of the workbook keep 1 for "not passed": what is asked in a wrong way ends them with 2. */
+const workbook = new Set(["learn", "grade", "dev"])
+
 /** To be stopped is the way `serve` ends; for every other command it is an interruption. */
-const teardown: Runtime.Teardown = (exit, onExit) =>
-  process.argv[2] === "serve" && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-    ? onExit(0)
-    : Runtime.defaultTeardown(exit, onExit)
+const teardown: Runtime.Teardown = (exit, onExit) => {
+  const [, , command = ""] = process.argv
+  if (command === "serve" && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return onExit(0)
+  const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+  if (workbook.has(command) && failure !== undefined && CliError.isCliError(failure)) {
+    return onExit(failure._tag === "ShowHelp" && failure.errors.length === 0 ? 0 : 2)
+  }
+  return Runtime.defaultTeardown(exit, onExit)
+}
 
 /** Runs the command that the process was started with. */
 export const main = (): void =>

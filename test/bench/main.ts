@@ -5,10 +5,11 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { guards } from "./guards.ts"
+import { learn } from "./learn.ts"
 import { server } from "./server.ts"
 import { machine, table } from "./Suite.ts"
 
-const suites = { server, guards }
+const suites = { server, guards, learn }
 const [name = "", ...flags] = process.argv.slice(2)
 const suite = suites[name as keyof typeof suites]
 const at = flags.indexOf("--json")

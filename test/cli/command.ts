@@ -63,7 +63,7 @@ export const installed = (
       for (const name of ["bin.mjs", "preflight.mjs"]) {
         fs.copyFileSync(join(root, "src", "cli", name), join(home, "src", "cli", name))
       }
-      for (const room of ["cli", "client", "lifecycle", "request", "testing"]) {
+      for (const room of ["cli", "client", "lifecycle", "request", "testing", "workbook"]) {
         for (const name of fs.readdirSync(join(root, "src", room), { recursive: true, encoding: "utf8" })) {
           if (!name.endsWith(".ts")) continue
           const { code } = transformSync(fs.readFileSync(join(root, "src", room, name), "utf8"), {

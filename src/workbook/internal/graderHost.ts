@@ -42,6 +42,13 @@ const missingPackage = (error: unknown): string | undefined =>
 const inside = (folder: string): RegExp =>
   new RegExp(`${folder.split(sep).join("/").replaceAll(/[$()*+.?[\\\]^{|}]/g, "\\$&")}/`)
 
+/** A worker reads what it is made of and the course; it writes nothing and starts nothing. */
+const lockedArguments = [
+  "--permission",
+  ...[options.root, options.course, dirname(options.scratch)].map((folder) => `--allow-fs-read=${join(folder, "*")}`),
+  ...process.execArgv.filter((flag) => flag.startsWith("--max-old-space-size"))
+]
+
 const loadVitest = async () => {
   import.meta.resolve("@effect/vitest")
   const { createVitest, parseAst } = await import("vitest/node")
@@ -54,7 +61,8 @@ const loadVitest = async () => {
       reporters: [{}],
       include: [relative(options.root, spec).split(sep).join("/")],
       exclude: [],
-      pool: "threads",
+      // Node's permissions do not reach worker threads. A process has them, and gets fewer than this one.
+      ...process.permission === undefined ? { pool: "threads" } : { pool: "forks", execArgv: lockedArguments },
       maxWorkers: 1,
       isolate: true,
       allowOnly: false,

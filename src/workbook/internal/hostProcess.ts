@@ -1,6 +1,7 @@
 /** Starts the process that runs tests, speaks with it, and ends it. */
 import { Effect, Schema } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
+import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Answer, CheckRequest, HostMessage, HostOptions } from "./protocol.ts"
 import { outputLimit } from "./protocol.ts"
@@ -29,8 +30,8 @@ const entry = fileURLToPath(
   new URL(`./graderHost${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
 )
 
-// vitest does not run inside itself, and the host is plain Node whatever its parent was started with.
-const environment = (): NodeJS.ProcessEnv => ({
+/** vitest does not run inside itself, and the host is plain Node whatever its parent was started with. */
+export const environment = (): NodeJS.ProcessEnv => ({
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_OPTIONS$|TEST$)/.test(name))),
   NO_COLOR: "1",
   FORCE_COLOR: "0"
@@ -42,7 +43,17 @@ const missing = (name: string): string =>
 const ended = (code: number | null, signal: NodeJS.Signals | null): string =>
   signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`
 
-const hostOf = (child: ChildProcess): Host => {
+// Under permissions the tests run in a process below the host, so the whole group has to go.
+const killAll = (child: ChildProcess, group: boolean): void => {
+  try {
+    if (group && child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+  } catch {
+    // It has ended already.
+  }
+  child.kill("SIGKILL")
+}
+
+const hostOf = (child: ChildProcess, group: boolean): Host => {
   let printed = ""
   let alive = true
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
@@ -56,7 +67,7 @@ const hostOf = (child: ChildProcess): Host => {
     printed: () => printed.slice(0, outputLimit),
     kill: Effect.sync(() => {
       alive = false
-      child.kill("SIGKILL")
+      killAll(child, group)
     }),
     ask: (request) =>
       Effect.callback((resume) => {
@@ -87,10 +98,16 @@ export const startHost = (
 ): Effect.Effect<Host, HostUnavailable> =>
   Effect.callback((resume) => {
     const { execArgv, ...rest } = options
+    const group = execArgv.includes("--permission") && process.platform !== "win32"
     const child = fork(entry, [JSON.stringify(rest)], {
       cwd: options.root,
-      env: environment(),
+      // The worker reads what the test runner keeps among temporary files: those of its own folder, not of the machine.
+      env: {
+        ...environment(),
+        ...group && { TMPDIR: dirname(rest.scratch), TMP: dirname(rest.scratch), TEMP: dirname(rest.scratch) }
+      },
       execArgv: [...execArgv],
+      detached: group,
       stdio: ["ignore", "pipe", "pipe", "ipc"]
     })
     let errors = ""
@@ -98,7 +115,7 @@ export const startHost = (
       if (errors.length < outputLimit) errors += text
     })
     const fail = (reason: string): void => {
-      child.kill("SIGKILL")
+      killAll(child, group)
       resume(Effect.fail(new HostUnavailable({ reason })))
     }
     child.on("error", (error) => fail(error.message))
@@ -106,7 +123,7 @@ export const startHost = (
     child.once("message", (message: HostMessage) => {
       child.removeAllListeners("exit")
       if (message._tag === "MissingPackage") fail(missing(message.name))
-      else resume(Effect.succeed(hostOf(child)))
+      else resume(Effect.succeed(hostOf(child, group)))
     })
-    return Effect.sync(() => void child.kill("SIGKILL"))
+    return Effect.sync(() => killAll(child, group))
   })

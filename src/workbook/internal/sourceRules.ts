@@ -50,32 +50,38 @@ const builtIns = new Set(
 
 const changers = new Set(["assign", "defineProperty", "defineProperties", "setPrototypeOf", "set", "deleteProperty"])
 
-const isNode = (value: unknown): value is Node =>
+/** Whether a value is a node of the tree. */
+export const isNode = (value: unknown): value is Node =>
   typeof value === "object" && value !== null && "type" in value && typeof value.type === "string"
 
-const children = (node: Node): Array<Node> =>
+/** The nodes right below a node. */
+export const children = (node: Node): Array<Node> =>
   Object.values(node).flatMap((value) => Array.isArray(value) ? value.filter(isNode) : isNode(value) ? [value] : [])
 
-const child = (node: Node | undefined, key: string): Node | undefined => {
+/** The node that a property holds. */
+export const child = (node: Node | undefined, key: string): Node | undefined => {
   const value = node?.[key]
   return isNode(value) ? value : undefined
 }
 
-const nameOf = (node: Node | undefined): string | undefined =>
+/** The name of an identifier. */
+export const nameOf = (node: Node | undefined): string | undefined =>
   node?.type === "Identifier" && typeof node["name"] === "string" ? node["name"] : undefined
 
-const textOf = (node: Node | undefined): string | undefined =>
+/** The text of a plain string. */
+export const textOf = (node: Node | undefined): string | undefined =>
   node?.type === "Literal" && typeof node["value"] === "string" ? node["value"] : undefined
 
 /** The name of `a.name` and of `a["name"]`. */
-const memberName = (node: Node | undefined): string | undefined =>
+export const memberName = (node: Node | undefined): string | undefined =>
   node?.type !== "MemberExpression"
     ? undefined
     : node["computed"] === true
     ? textOf(child(node, "property"))
     : nameOf(child(node, "property"))
 
-const isType = (node: Node): boolean =>
+/** Whether a node is a type, which is gone when the program runs. */
+export const isType = (node: Node): boolean =>
   node.type.startsWith("TS") && child(node, "expression") === undefined && node.type !== "TSEnumDeclaration"
 
 /** The names that a pattern binds. */
@@ -97,7 +103,8 @@ const bound = (pattern: Node | undefined): Array<string> => {
   }
 }
 
-const declared = (statement: Node): Array<string> => {
+/** The names that a statement declares. */
+export const declared = (statement: Node): Array<string> => {
   switch (statement.type) {
     case "ExportNamedDeclaration":
     case "ExportDefaultDeclaration": {

@@ -32,7 +32,13 @@ const packageFolder = (root: string, name: string): string | undefined => {
   }
 }
 
-const settings = ({ course, fromSource, root, scratch }: TypeCheck, file: string): unknown => {
+type Settings = Pick<TypeCheck, "course" | "root" | "scratch" | "fromSource"> & {
+  /** Folders that are laid over the course; the scratch folder unless said otherwise. */
+  readonly over?: ReadonlyArray<string> | undefined
+}
+
+/** The settings of the compiler for some files. */
+const settings = ({ course, fromSource, over, root, scratch }: Settings, own: ReadonlyArray<string>): unknown => {
   const nodeTypes = packageFolder(root, "@types/node")
   return {
     compilerOptions: {
@@ -44,7 +50,7 @@ const settings = ({ course, fromSource, root, scratch }: TypeCheck, file: string
       ...fromSource && { customConditions: ["lifecycle-source"] },
       types: nodeTypes === undefined ? [] : ["node"],
       ...nodeTypes !== undefined && { typeRoots: [dirname(nodeTypes)] },
-      rootDirs: [scratch, course],
+      rootDirs: [...over ?? [scratch], course],
       strict: true,
       exactOptionalPropertyTypes: true,
       noUncheckedIndexedAccess: true,
@@ -53,7 +59,7 @@ const settings = ({ course, fromSource, root, scratch }: TypeCheck, file: string
       skipLibCheck: true,
       noEmit: true
     },
-    files: [file, ...nodeTypes === undefined ? [join(scratch, "import-meta.d.ts")] : []]
+    files: [...own, ...nodeTypes === undefined ? [join(scratch, "import-meta.d.ts")] : []]
   }
 }
 
@@ -73,23 +79,59 @@ const run = (
     return Effect.sync(() => void child.kill("SIGKILL"))
   })
 
-/** The errors that belong to a file; details stand in the lines below each, indented. */
-const errorsIn = (out: string, file: string, folder: string): TypeVerdict["errors"] => {
-  const errors: Array<{ line: number; code: string; message: string }> = []
-  let mine = false
+/** The errors of each file; details stand in the lines below each, indented. */
+const errorsIn = (out: string, folder: string): Map<string, TypeVerdict["errors"]> => {
+  const errors = new Map<string, Array<{ line: number; code: string; message: string }>>()
+  let last: { message: string } | undefined
   for (const line of out.split("\n")) {
     const head = /^(.*?)\((\d+),\d+\): error (TS\d+): (.*)$/.exec(line.trimEnd())
     if (head !== null) {
       const [, path = "", at = "1", code = "", message = ""] = head
-      mine = resolve(folder, path) === file
-      if (mine) errors.push({ line: Number(at), code, message })
-    } else if (mine && /^\s+\S/.test(line)) {
-      const last = errors.at(-1)
-      if (last !== undefined) last.message += `\n${line.trimEnd()}`
-    }
+      const file = resolve(folder, path)
+      const error = { line: Number(at), code, message }
+      errors.set(file, [...errors.get(file) ?? [], error])
+      last = error
+    } else if (last !== undefined && /^\s+\S/.test(line)) last.message += `\n${line.trimEnd()}`
   }
   return errors
 }
+
+/** What the compiler could not do. */
+export class TypesUnavailable extends Schema.TaggedError<TypesUnavailable>()("TypesUnavailable", {
+  reason: Schema.String
+}) {}
+
+const ambient = "interface ImportMeta { readonly main: boolean }\n"
+
+/** Type-checks many files where they stand, at once; gives the errors of each that has some. */
+export const checkAllTypes = Effect.fnUntraced(function*(
+  check: Settings,
+  files: ReadonlyArray<string>
+): Effect.fn.Return<ReadonlyMap<string, TypeVerdict["errors"]>, TypesUnavailable> {
+  const compiler = packageFolder(check.root, "typescript")
+  if (compiler === undefined) {
+    const reason = "The package typescript is not installed: run `npm install --save-dev typescript`."
+    return yield* new TypesUnavailable({ reason })
+  }
+  const project = join(check.scratch, "tsconfig.json")
+  yield* Effect.try({
+    try: () => {
+      mkdirSync(check.scratch, { recursive: true })
+      writeFileSync(join(check.scratch, "import-meta.d.ts"), ambient)
+      writeFileSync(project, Schema.encodeSync(JsonText)(settings(check, files)))
+    },
+    catch: () => new TypesUnavailable({ reason: "There is no place to write the file that the compiler reads." })
+  })
+  const args = [join(compiler, "bin", "tsc"), "--project", project, "--pretty", "false"]
+  const ran = yield* run(check.scratch, args).pipe(Effect.timeoutOption("3 minutes"))
+  if (ran._tag === "None") return yield* new TypesUnavailable({ reason: "The compiler took more than 3 minutes." })
+  const { code, out } = ran.value
+  if (code !== 0 && !/error TS\d+/.test(out)) {
+    const reason = `The compiler could not run: ${out.trim().split("\n")[0] ?? `code ${code}`}`
+    return yield* new TypesUnavailable({ reason })
+  }
+  return errorsIn(out, check.scratch)
+})
 
 /** Type-checks a file. Never fails: where it cannot, it says why. */
 export const checkTypes = Effect.fnUntraced(function*(check: TypeCheck): Effect.fn.Return<TypeVerdict> {
@@ -106,8 +148,8 @@ export const checkTypes = Effect.fnUntraced(function*(check: TypeCheck): Effect.
   const written = yield* Effect.try(() => {
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, readFileSync(check.file))
-    writeFileSync(join(check.scratch, "import-meta.d.ts"), "interface ImportMeta { readonly main: boolean }\n")
-    return Schema.encodeSync(JsonText)(settings(check, file))
+    writeFileSync(join(check.scratch, "import-meta.d.ts"), ambient)
+    return Schema.encodeSync(JsonText)(settings(check, [file]))
   }).pipe(
     Effect.flatMap((json) => Effect.try(() => writeFileSync(join(check.scratch, "tsconfig.json"), json))),
     Effect.result
@@ -120,7 +162,7 @@ export const checkTypes = Effect.fnUntraced(function*(check: TypeCheck): Effect.
   const ran = yield* run(check.scratch, args).pipe(Effect.timeoutOption("20 seconds"))
   if (ran._tag === "None") return yield* notChecked("The compiler took more than 20 s.")
   const { code, out } = ran.value
-  const errors = errorsIn(out, file, check.scratch)
+  const errors = errorsIn(out, check.scratch).get(file) ?? []
   if (code !== 0 && errors.length === 0 && !/error TS\d+/.test(out)) {
     return yield* notChecked(`The compiler could not run: ${out.trim().split("\n")[0] ?? `code ${code}`}`)
   }

@@ -1,0 +1,252 @@
+/** `lifecycle grade DIR...`: checks what students handed in, and writes a gradebook. */
+import { Console, Effect, Option, Runtime, Schema, type Scope } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { spawn, spawnSync } from "node:child_process"
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { constants } from "node:os"
+import { dirname, join, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Assignment from "../workbook/Assignment.ts"
+import * as Catalogue from "../workbook/Catalogue.ts"
+import * as Gradebook from "../workbook/Gradebook.ts"
+import * as Grader from "../workbook/Grader.ts"
+import * as Locks from "../workbook/Locks.ts"
+import * as Report from "../workbook/Report.ts"
+
+/**
+ * Some files could not be checked: the grader's failure, not the students'.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotAllChecked extends Schema.TaggedError<NotAllChecked>()("NotAllChecked", { files: Schema.Int }) {
+  override readonly [Runtime.errorExitCode] = 4
+  override get message(): string {
+    return `${this.files} ${this.files === 1 ? "file" : "files"} could not be checked: grade again.`
+  }
+}
+
+/**
+ * The gradebook cannot be made as it was asked for.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CannotGrade extends Schema.TaggedError<CannotGrade>()("CannotGrade", {
+  reason: Schema.String,
+  /** 2 where the command was asked in a wrong way, 3 where the course is broken. */
+  code: Schema.Literals([2, 3])
+}) {
+  override readonly [Runtime.errorExitCode] = this.code
+  override get message(): string {
+    return this.reason
+  }
+}
+
+const cannot = (error: { readonly _tag: string; readonly message: string }): CannotGrade =>
+  new CannotGrade({ reason: error.message, code: error._tag === "CourseBroken" ? 3 : 2 })
+
+const packageRoot = fileURLToPath(new URL("../..", import.meta.url))
+const seconds = 5
+const megabytes = 1024
+
+// Set on the command that was started again without a network, so that it happens once.
+const again = "LIFECYCLE_GRADE_CLOSED"
+
+/** The words that start a command without a network; `undefined` where the machine does not permit it. */
+const withoutNetwork = (): ReadonlyArray<string> | undefined => {
+  if (process.platform !== "linux" || process.env[again] !== undefined || !Locks.seesNetwork()) return undefined
+  // A database that is reached over the network would be out of reach, and its tasks would fail for no fault of an answer.
+  if ((process.env.DATABASE_URL ?? "").trim() !== "") return undefined
+  // Root needs no user namespace; others get one in which they stay who they are.
+  return [["unshare", "--net"], ["unshare", "--map-current-user", "--net"]].find(([command = "", ...args]) =>
+    spawnSync(command, [...args, "true"], { stdio: "ignore" }).status === 0
+  )
+}
+
+/** Runs this very command again behind other words, and gives its exit code. */
+const runAgain = ([command = "", ...args]: ReadonlyArray<string>): Effect.Effect<number> =>
+  Effect.callback((resume) => {
+    const own = [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+    const env = { ...process.env, [again]: "1" }
+    const child = spawn(command, [...args, ...own], { env, stdio: "inherit" })
+    child.on("error", () => resume(Effect.succeed(1)))
+    child.on(
+      "exit",
+      (code, signal) => resume(Effect.succeed(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
+    )
+    return Effect.sync(() => void child.kill("SIGTERM"))
+  })
+
+/** A folder for the copies of the graders, and what they are started with. */
+const place = (course: string): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const parent = join(dirname(course), ".lifecycle")
+      mkdirSync(parent, { recursive: true })
+      return mkdtempSync(join(parent, "grade-"))
+    }),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
+  )
+
+const course = () => {
+  const text: unknown = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8"))
+  return Schema.decodeUnknownSync(Schema.Struct({ name: Schema.String, version: Schema.String }))(text)
+}
+
+// Progress goes to the error output: standard output holds nothing but the report.
+const progress = (done: number, all: number): Effect.Effect<void> =>
+  done === all || done % 10 === 0 ? Console.error(`checked ${done} of ${all} files`) : Effect.void
+
+const extension: Record<Report.Kind, string> = {
+  json: "json",
+  junit: "xml",
+  gradescope: "json",
+  exercism: "json",
+  github: "md",
+  csv: "csv"
+}
+
+/** A name that is safe as that of a file everywhere. */
+const fileName = (learner: string): string => learner.replaceAll(/[^\p{L}\p{N} ._()-]/gu, "_").replace(/^\.+/, "_")
+
+const writeAll = (
+  out: string,
+  gradebook: Gradebook.Gradebook,
+  kind: Report.Kind | undefined
+): ReadonlyArray<string> => {
+  const written: Array<string> = []
+  const write = (name: string, text: string): void => {
+    const file = join(out, ...name.split("/"))
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, text)
+    written.push(name)
+  }
+  write("gradebook.csv", Gradebook.csv(gradebook))
+  write("statistics.md", Gradebook.statistics(gradebook))
+  write("report.schema.json", `${JSON.stringify(Report.jsonSchema(), undefined, 2)}\n`)
+  for (const report of gradebook.reports) {
+    const name = fileName(report.learner)
+    write(`pages/${name}.md`, Gradebook.page(gradebook, report.learner, "markdown") ?? "")
+    write(`pages/${name}.html`, Gradebook.page(gradebook, report.learner, "html") ?? "")
+    write(`reports/${name}.json`, Report.render("json", report))
+  }
+  if (kind !== undefined) write(`results.${extension[kind]}`, Report.render(kind, gradebook.reports))
+  return written
+}
+
+/** Prints a report; GitHub's summary goes where a workflow wants it. */
+const print = (kind: Report.Kind, reports: ReadonlyArray<Report.Report>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const summary = process.env.GITHUB_STEP_SUMMARY ?? ""
+    const one = reports.length === 1 ? reports[0] : undefined
+    if (kind !== "github" || summary === "") {
+      return Console.log(Report.render(kind, one ?? reports).replace(/\r?\n$/, ""))
+    }
+    appendFileSync(summary, Report.githubSummary(reports))
+    const lines = Report.githubAnnotations(reports).trimEnd()
+    return lines === "" ? Effect.void : Console.log(lines)
+  })
+
+const gradeAll = Effect.fnUntraced(function*(given: {
+  readonly folders: ReadonlyArray<string>
+  readonly courseFolder: string
+  readonly assignment: string | undefined
+  readonly kind: Report.Kind | undefined
+}) {
+  const catalogue = yield* Effect.mapError(Catalogue.load(given.courseFolder), cannot)
+  const assignment = given.assignment === undefined
+    ? Assignment.whole(catalogue)
+    : yield* Effect.mapError(Assignment.load(given.assignment, catalogue), cannot)
+  const submissions = yield* Effect.mapError(Gradebook.submissions(given.folders, assignment), cannot)
+  if (submissions.length > 1 && (given.kind === "gradescope" || given.kind === "exercism")) {
+    return yield* new CannotGrade({
+      reason: `A report for ${given.kind} holds one submission, not ${submissions.length}.`,
+      code: 2
+    })
+  }
+  const scratch = yield* place(catalogue.folder)
+  const options = {
+    course: catalogue.folder,
+    scratch,
+    timeLimit: `${seconds} seconds`,
+    execArgv: Locks.execArgv({ scratch, megabytes })
+  } as const
+  const grader = yield* Grader.make(options)
+  const [first] = assignment.items
+  const locks = first === undefined
+    ? undefined
+    : yield* Locks.measure(grader, first.exercise, { seconds, megabytes })
+  return yield* Gradebook.grade({
+    catalogue,
+    assignment,
+    submissions,
+    graders: submissions.length > 1 ? [grader, yield* Grader.make(options)] : [grader],
+    course: course(),
+    conditions: locks === undefined ? [] : Locks.sentences(locks),
+    resemblances: submissions.length > 1 || given.kind === undefined,
+    onProgress: progress
+  })
+})
+
+/**
+ * Answers that do not pass are no failure of the command. Ends with the exit code 4 when something could not be checked,
+ * 3 when the course is broken and 2 when it was asked in a wrong way.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const grade = Command.make(
+  "grade",
+  {
+    folders: Argument.String("dir").pipe(
+      Argument.atLeast(1),
+      Argument.withDescription("a submission, or a folder with one submission a folder")
+    ),
+    assignment: Flag.String("assignment").pipe(
+      Flag.optional,
+      Flag.withDescription("an assignment file; the whole course when absent")
+    ),
+    out: Flag.String("out").pipe(
+      Flag.optional,
+      Flag.withDescription("a folder for the gradebook, the statistics, and a page and a report a student")
+    ),
+    report: Flag.Literals("report", Report.Kind.literals).pipe(
+      Flag.optional,
+      Flag.withDescription("print a report instead of the gradebook")
+    ),
+    course: Flag.String("course").pipe(
+      Flag.withDefault(join(packageRoot, "exercises")),
+      Flag.withDescription("the folder of the course; that of this package when absent")
+    )
+  },
+  Effect.fn("cli.grade")(function*(given) {
+    const kind = Option.getOrUndefined(given.report)
+    const out = Option.getOrUndefined(given.out)
+    const closed = withoutNetwork()
+    if (closed !== undefined) {
+      process.exitCode = yield* runAgain(closed)
+      return
+    }
+    const gradebook = yield* gradeAll({
+      folders: given.folders,
+      courseFolder: given.course,
+      assignment: Option.getOrUndefined(given.assignment),
+      kind
+    }).pipe(Effect.scoped)
+    if (out !== undefined) {
+      const written = yield* Effect.try({
+        try: () => writeAll(out, gradebook, kind),
+        catch: (error) =>
+          new CannotGrade({ reason: `${out}: ${error instanceof Error ? error.message : String(error)}`, code: 2 })
+      })
+      yield* Console.error(`wrote ${written.length} files to ${resolve(out)}`)
+    }
+    if (kind !== undefined) yield* print(kind, gradebook.reports)
+    else if (out === undefined) yield* Console.log(`${Gradebook.csv(gradebook)}\n${Gradebook.statistics(gradebook)}`)
+    const files = gradebook.reports.flatMap((one) =>
+      one.exercises
+    ).filter((one) => one.status === "couldNotFinish").length
+    if (files > 0) return yield* new NotAllChecked({ files })
+  })
+).pipe(Command.withDescription("Check what students handed in: gradebook, statistics and a page for each"))

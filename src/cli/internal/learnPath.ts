@@ -1,0 +1,126 @@
+/** A path through the course: lessons, exercises and tours in a fixed order, with an end and a result to print. */
+import { Effect, Schema } from "effect"
+import { existsSync, globSync, readFileSync } from "node:fs"
+import { basename, join } from "node:path"
+import { type Exercise, find, maximum } from "../../workbook/Catalogue.ts"
+import { entryOf, hintsUsed, type Progress } from "../../workbook/Progress.ts"
+import { LearnProblem, near, type Session, usage } from "./learnSession.ts"
+import { many } from "./learnText.ts"
+
+const File = Schema.Struct({
+  title: Schema.String,
+  steps: Schema.NonEmptyArray(Schema.Union([
+    Schema.Struct({ kind: Schema.Literals(["lesson", "exercise"]), id: Schema.String }),
+    Schema.Struct({ kind: Schema.Literal("tour"), id: Schema.optionalKey(Schema.String) })
+  ]))
+})
+const readFile = Schema.decodeEffect(Schema.fromJsonString(File))
+
+/** One step of a path. */
+export type Step =
+  | { readonly kind: "exercise"; readonly key: string; readonly exercise: Exercise }
+  | { readonly kind: "reading"; readonly key: string; readonly title: string; readonly todo: string }
+
+/** A path through the course. */
+export interface Path {
+  readonly name: string
+  readonly title: string
+  readonly steps: ReadonlyArray<Step>
+}
+
+/** The lesson of a chapter: by its number, its folder, or the id of one of its exercises. */
+export const lessonFile = (session: Session, word: string): string | undefined => {
+  const number = /^\d+/.exec(word)?.[0]
+  const ofExercise = find(session.catalogue, word)?.manifest.lesson
+  const names = [
+    ...ofExercise === undefined ? [] : [ofExercise],
+    ...number === undefined ? [] : globSync(`lessons/${number.padStart(2, "0")}-*`, { cwd: session.root }),
+    `lessons/${word}`
+  ]
+  return names.map((name) => join(session.root, name, "lesson.md")).find((file) => existsSync(file))
+}
+
+/** Reads `lessons/paths/NAME.json`. */
+export const loadPath = Effect.fnUntraced(function*(
+  session: Session,
+  name: string
+): Effect.fn.Return<Path, LearnProblem> {
+  const folder = join(session.root, "lessons", "paths")
+  const file = join(folder, `${name}.json`)
+  if (!/^[\w-]+$/.test(name) || !existsSync(file)) {
+    const names = globSync("*.json", { cwd: folder }).map((one) => basename(one, ".json")).sort()
+    return yield* usage(
+      names.length === 0
+        ? `There is no path ${name}: this course has none (they would lie in ${near(folder)}).`
+        : `There is no path ${name}. There ${names.length === 1 ? "is" : "are"}: ${names.join(", ")}.`
+    )
+  }
+  const broken = (problem: string): LearnProblem => new LearnProblem({ problem: `${near(file)}: ${problem}`, code: 3 })
+  const { steps, title } = yield* Effect.mapError(
+    readFile(readFileSync(file, "utf8")),
+    (error) => broken(error.message)
+  )
+  const made: Array<Step> = []
+  for (const { id = "tour", kind } of steps) {
+    const key = `${kind}:${id}`
+    if (kind === "exercise") {
+      const exercise = find(session.catalogue, id)
+      if (exercise === undefined) return yield* broken(`the course has no exercise ${id}.`)
+      made.push({ kind, key, exercise })
+    } else if (kind === "lesson") {
+      const lesson = lessonFile(session, id)
+      if (lesson === undefined) return yield* broken(`the course has no lesson ${id}.`)
+      const heading = /^# (.*)$/m.exec(readFileSync(lesson, "utf8"))?.[1] ?? id
+      made.push({ kind: "reading", key, title: `Lesson ${heading}`, todo: `Read ${near(lesson)}, then press n.` })
+    } else {
+      const todo = "In another terminal, run `npm start`: it shows real requests on their road. Then press n."
+      made.push({ kind: "reading", key, title: id === "tour" ? "The tour" : `The tour ${id}`, todo })
+    }
+  }
+  return { name, title, steps: made }
+})
+
+/** Whether a step is done. */
+export const isDone = (path: Path, step: Step, progress: Progress): boolean =>
+  step.kind === "exercise"
+    ? entryOf(progress, step.exercise.manifest.id).solved
+    : progress.paths[path.name]?.includes(step.key) === true
+
+/** The place of the first step that is not done; the number of steps when all are. */
+export const placeOn = (path: Path, progress: Progress): number => {
+  const place = path.steps.findIndex((step) => !isDone(path, step, progress))
+  return place < 0 ? path.steps.length : place
+}
+
+/** What was done on a path, to print. */
+export const resultOf = (path: Path, progress: Progress): ReadonlyArray<string> => {
+  let points = 0
+  let most = 0
+  const lines = path.steps.map((step, index) => {
+    const done = isDone(path, step, progress) ? "done   " : "to do  "
+    if (step.kind === "reading") return `${index + 1}. ${done} ${step.title}`
+    const { id, title } = step.exercise.manifest
+    const entry = entryOf(progress, id)
+    const all = maximum(step.exercise.manifest)
+    const got = entry.solved ? all : Math.min(entry.points, all)
+    points += got
+    most += all
+    const hints = hintsUsed(entry)
+    const how = [
+      `${got} of ${many(all, "point")}`,
+      many(entry.attempts, "attempt"),
+      ...hints > 0 ? [many(hints, "hint")] : [],
+      ...entry.seen ? ["solution seen"] : [],
+      ...entry.firstSolved === undefined ? [] : [`solved on ${entry.firstSolved.slice(0, 10)}`]
+    ]
+    return `${index + 1}. ${done} ${id} ${title}: ${how.join(", ")}`
+  })
+  const done = placeOn(path, progress) === path.steps.length
+  return [
+    `${path.title}: ${done ? "finished" : "not finished yet"}`,
+    "",
+    ...lines,
+    "",
+    `${points} of ${many(most, "point")}.${done ? " That is the whole path: well done." : ""}`
+  ]
+}

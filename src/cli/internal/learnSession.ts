@@ -1,0 +1,255 @@
+/** What every `learn` command works with: the course, the learner's folder, the progress, and how things are said. */
+import { DateTime, Effect, Option, Runtime, Schema } from "effect"
+import { existsSync, readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import { dirname, join, relative, resolve, sep } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Catalogue from "../../workbook/Catalogue.ts"
+import * as Progress from "../../workbook/Progress.ts"
+import type { Verdict } from "../../workbook/Verdict.ts"
+import * as Workspace from "../../workbook/Workspace.ts"
+import { hintCount, hintsOf } from "./learnHints.ts"
+import type { Row, ScreenState } from "./learnScreen.ts"
+import type { Look } from "./learnText.ts"
+
+/** The exit codes: passed is 0. */
+export const exitCodes = { notPassed: 1, usage: 2, courseBroken: 3, couldNotFinish: 4 } as const
+
+/** A command cannot go on; the sentence says why. */
+export class LearnProblem extends Schema.TaggedError<LearnProblem>()("LearnProblem", {
+  problem: Schema.String,
+  code: Schema.Int
+}) {
+  override readonly [Runtime.errorExitCode] = this.code
+  override get message(): string {
+    return this.problem
+  }
+}
+
+/** The command has said everything; only the exit code is left to give. */
+export class Ended extends Schema.TaggedError<Ended>()("Ended", { code: Schema.Int }) {
+  override readonly [Runtime.errorExitCode] = this.code
+  override readonly [Runtime.errorReported] = false
+}
+
+/** What the flags say. */
+export interface Options {
+  readonly plain: boolean
+  readonly poll: boolean
+  readonly editCmd: Option.Option<string>
+  readonly json: boolean
+  readonly dir: Option.Option<string>
+  readonly course: Option.Option<string>
+  readonly typecheck: boolean
+  readonly path: Option.Option<string>
+}
+
+/** What a command works with. */
+export interface Session {
+  readonly options: Options
+  readonly catalogue: Catalogue.Catalogue
+  readonly workspace: Workspace.Workspace
+  /** The folder above the course, with the lessons. */
+  readonly root: string
+}
+
+/** A usage error: nothing was done. */
+export const usage = (problem: string): LearnProblem => new LearnProblem({ problem, code: exitCodes.usage })
+
+/** Gives the errors of the workbook the exit codes of the command. */
+export const withCodes = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<
+  A,
+  LearnProblem | Exclude<E, Catalogue.CourseBroken | Workspace.WorkspaceProblem>,
+  R
+> =>
+  Effect.mapError(self, (error) => {
+    if (error instanceof Catalogue.CourseBroken) {
+      return new LearnProblem({ problem: error.message, code: exitCodes.courseBroken })
+    }
+    if (error instanceof Workspace.WorkspaceProblem) return usage(error.message)
+    return error as Exclude<E, Catalogue.CourseBroken | Workspace.WorkspaceProblem>
+  })
+
+/** Both `src/cli/internal` and `dist/cli/internal` lie three folders below the package. */
+const home = fileURLToPath(new URL("../../..", import.meta.url))
+
+/** The workspace that a folder lies in. */
+const workspaceAround = (folder: string): string | undefined => {
+  if (existsSync(join(folder, ".lifecycle", "stubs.json"))) return folder
+  const above = dirname(folder)
+  return above === folder ? undefined : workspaceAround(above)
+}
+
+const inside = (folder: string, parent: string): boolean => {
+  const way = relative(parent, folder)
+  return way === "" || (way !== ".." && !way.startsWith(`..${sep}`) && resolve(parent, way) === folder)
+}
+
+/** Loads the course and opens the workspace. */
+export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
+  Session,
+  Catalogue.CourseBroken | Workspace.WorkspaceProblem
+> {
+  const course = Option.match(options.course, {
+    onNone: () => join(home, "exercises"),
+    onSome: (name) => resolve(name)
+  })
+  const catalogue = yield* Catalogue.load(course)
+  const here = process.cwd()
+  const folder = Option.match(options.dir, {
+    onNone: () => workspaceAround(here) ?? join(inside(here, resolve(home)) ? home : here, "workspace"),
+    onSome: (name) => resolve(name)
+  })
+  const workspace = yield* Workspace.open({ catalogue, folder })
+  yield* Workspace.prepare(workspace)
+  return { options, catalogue, workspace, root: dirname(catalogue.folder) }
+})
+
+/** The progress; a file that could not be read is mentioned. */
+export const progressOf = Effect.fnUntraced(function*(
+  session: Session
+): Effect.fn.Return<
+  { readonly progress: Progress.Progress; readonly notice: string | undefined },
+  Workspace.WorkspaceProblem
+> {
+  const { progress, setAside } = yield* Progress.load(session.workspace)
+  const notice = setAside === undefined
+    ? undefined
+    : `The progress file could not be read. It was moved to ${near(setAside)}, and a new one was begun.`
+  return { progress, notice }
+})
+
+/** A path as it is shown: from where the learner is. */
+export const near = (path: string): string => {
+  const way = relative(process.cwd(), path)
+  return (way === "" || way.startsWith("..") ? path : way).split(sep).join("/")
+}
+
+/** How this command is called from where the learner is. */
+export const command = (): string =>
+  inside(process.cwd(), resolve(home)) && existsSync(join(home, "src", "index.ts"))
+    ? "npm run learn"
+    : "npx effect-lifecycle learn"
+
+/** The exercise with an id, or the current one. */
+export const exerciseFor = Effect.fnUntraced(function*(
+  { catalogue }: Session,
+  id: Option.Option<string>,
+  progress: Progress.Progress
+): Effect.fn.Return<Catalogue.Exercise, LearnProblem> {
+  if (Option.isNone(id)) {
+    const current = progress.current === undefined ? undefined : Catalogue.find(catalogue, progress.current)
+    const exercise = current ?? Progress.next(progress, catalogue.exercises) ?? catalogue.exercises[0]
+    return exercise ?? (yield* usage("The course has no exercise."))
+  }
+  const found = Catalogue.find(catalogue, id.value)
+    ?? catalogue.exercises.find((one) => one.path === id.value || one.path.endsWith(`/${id.value}`))
+  if (found !== undefined) return found
+  const meant = Catalogue.nearest(catalogue, id.value)
+  const exercise = meant === undefined ? undefined : Catalogue.find(catalogue, meant)
+  return yield* usage(
+    exercise === undefined
+      ? `There is no exercise ${id.value}. All of them: \`${command()} list\`.`
+      : `There is no exercise ${id.value}. Did you mean ${meant} (${exercise.manifest.title})?`
+  )
+})
+
+/** The exercises of a chapter, or the one with an id. */
+export const someFor = Effect.fnUntraced(function*(
+  session: Session,
+  word: string,
+  progress: Progress.Progress
+): Effect.fn.Return<ReadonlyArray<Catalogue.Exercise>, LearnProblem> {
+  const chapter = Catalogue.chapter(session.catalogue, word)
+  return chapter.length > 0 ? chapter : [yield* exerciseFor(session, Option.some(word), progress)]
+})
+
+/** The exercises as the rows of a list. */
+export const rowsOf = (exercises: ReadonlyArray<Catalogue.Exercise>, progress: Progress.Progress): Array<Row> =>
+  exercises.map((exercise) => {
+    const { id, level, stretch, title } = exercise.manifest
+    const all = Catalogue.maximum(exercise.manifest)
+    const entry = Progress.entryOf(progress, id)
+    return {
+      id,
+      title,
+      chapter: exercise.chapter,
+      level,
+      points: entry.solved ? all : Math.min(entry.points, all),
+      maximum: all,
+      status: Progress.statusOf(progress, id),
+      stale: Progress.isStale(progress, exercise),
+      stretch: stretch === true
+    }
+  })
+
+/** Whether words alone are wanted: asked for, or the output is no terminal that a person looks at. */
+export const lookOf = (options: Options): Look => {
+  const { CI, NO_COLOR, TERM } = process.env
+  const set = (value: string | undefined): boolean => value !== undefined && value !== ""
+  const plain = options.plain || process.stdout.isTTY !== true || set(NO_COLOR) || TERM === "dumb" || set(CI)
+  const columns = process.stdout.isTTY === true ? process.stdout.columns || 80 : 80
+  return { columns: Math.max(40, Math.min(columns, 100)), plain }
+}
+
+/** Notes what a check found. */
+export const record = Effect.fnUntraced(function*(
+  session: Session,
+  exercise: Catalogue.Exercise,
+  verdict: Verdict
+): Effect.fn.Return<Progress.Progress, Workspace.WorkspaceProblem> {
+  const now = yield* DateTime.now
+  return yield* Progress.update(session.workspace, Progress.checked(exercise, verdict, now))
+})
+
+/** The part of the screen that is known without a check. */
+export const stateOf = (
+  session: Session,
+  exercise: Catalogue.Exercise,
+  progress: Progress.Progress
+): ScreenState => {
+  const entry = Progress.entryOf(progress, exercise.manifest.id)
+  const [, hints] = hintCount(hintsOf(exercise), entry)
+  return {
+    exercise,
+    file: near(Workspace.fileOf(session.workspace, exercise)),
+    entry,
+    summary: Progress.summary(progress, session.catalogue),
+    hints,
+    checking: false,
+    verdict: undefined,
+    checkedAt: "",
+    next: Progress.next(progress, session.catalogue.exercises, exercise.manifest.id)?.manifest.id,
+    notices: [],
+    panel: { _tag: "None" },
+    path: undefined
+  }
+}
+
+const Peers = Schema.fromJsonString(
+  Schema.Struct({ peerDependencies: Schema.Record(Schema.String, Schema.String) })
+)
+
+/** Says how to install what a check needs, where it is not there. */
+export const needsPackages = Effect.fnUntraced(function*(session: Session): Effect.fn.Return<void, LearnProblem> {
+  const require = createRequire(join(session.root, "package.json"))
+  const found = (name: string): boolean =>
+    (require.resolve.paths(name) ?? []).some((folder) => existsSync(join(folder, name, "package.json")))
+  const needed = ["vitest", "@effect/vitest", ...session.options.typecheck ? ["typescript"] : []]
+  const missing = needed.filter((name) => !found(name))
+  if (missing.length === 0) return
+  const { peerDependencies } = yield* Effect.orDie(
+    Schema.decodeEffect(Peers)(readFileSync(join(home, "package.json"), "utf8"))
+  )
+  const names = needed.map((name) => {
+    const range = peerDependencies[name]
+    return range === undefined ? name : `"${name}@${range}"`
+  })
+  return yield* new LearnProblem({
+    problem: `Checking needs ${missing.join(" and ")}, which ${missing.length === 1 ? "is" : "are"} not installed:\n`
+      + `npm install --save-dev ${names.join(" ")}`,
+    code: exitCodes.couldNotFinish
+  })
+})

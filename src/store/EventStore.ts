@@ -142,6 +142,22 @@ export interface ReadOptions {
 }
 
 /**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReadAllOptions {
+  /** Exclusive; the start when absent. */
+  readonly after?: bigint | undefined
+  /** Inclusive; the end when absent. */
+  readonly upTo?: bigint | undefined
+  readonly limit?: number | undefined
+  /** Only events of these types. */
+  readonly types?: ReadonlyArray<string> | undefined
+  /** Only events of streams of these categories. */
+  readonly categories?: ReadonlyArray<string> | undefined
+}
+
+/**
  * An append that no store could take: no events, or a name that is empty or too long.
  *
  * @category errors
@@ -172,10 +188,7 @@ export class EventStore extends Context.Service<EventStore, {
   ) => Effect.Effect<ReadonlyArray<AppendResult>, StoreUnavailable | InvalidAppend>
   readonly read: (stream: StreamId, options?: ReadOptions) => Stream.Stream<StoredEvent, StoreUnavailable>
   /** Every event after a position, in order of position. */
-  readonly readAll: (options?: {
-    readonly after?: bigint | undefined
-    readonly limit?: number | undefined
-  }) => Stream.Stream<StoredEvent, StoreUnavailable>
+  readonly readAll: (options?: ReadAllOptions) => Stream.Stream<StoredEvent, StoreUnavailable>
   /** The stream's version; 0 when it does not exist. */
   readonly version: (stream: StreamId) => Effect.Effect<number, StoreUnavailable>
   /** What a command id appended to a stream, when it has. */

@@ -1,5 +1,5 @@
 /**
- * All four stores in the memory of this process, for tests and examples.
+ * All stores and subscriptions in the memory of this process, for tests and examples.
  *
  * One layer is one database: events, current state and idempotency records share its transactions. Transactions run one
  * at a time; a failure, a defect or an interruption inside one leaves nothing behind, and readers outside see only what is
@@ -42,25 +42,29 @@ import { Database } from "./internal/memory/Database.ts"
 import * as EventStoreMemory from "./internal/memory/EventStoreMemory.ts"
 import * as IdempotencyStoreMemory from "./internal/memory/IdempotencyStoreMemory.ts"
 import * as StateStoreMemory from "./internal/memory/StateStoreMemory.ts"
+import * as SubscriptionsMemory from "./internal/memory/SubscriptionsMemory.ts"
+import * as subscriptions from "./internal/subscriptions.ts"
 import { StateStore } from "./StateStore.ts"
+import { Subscriptions } from "./Subscription.ts"
 import { UnitOfWork } from "./UnitOfWork.ts"
 
 /**
- * The four stores over one new, empty database.
+ * The four stores and their subscriptions over one new, empty database.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<EventStore | StateStore | IdempotencyStore | UnitOfWork> = Layer.effectContext(
-  Effect.sync(() => {
-    const database = new Database()
-    return Context.make(EventStore, EventStoreMemory.make(database)).pipe(
-      Context.add(StateStore, StateStoreMemory.make(database)),
-      Context.add(IdempotencyStore, IdempotencyStoreMemory.make(database)),
-      Context.add(
-        UnitOfWork,
-        UnitOfWork.of({ run: database.run, afterCommit: database.afterCommit, isOpen: database.isOpen })
+export const layer: Layer.Layer<EventStore | StateStore | IdempotencyStore | UnitOfWork | Subscriptions> = Layer
+  .effectContext(
+    Effect.sync(() => {
+      const database = new Database()
+      const events = EventStoreMemory.make(database)
+      const unit = UnitOfWork.of({ run: database.run, afterCommit: database.afterCommit, isOpen: database.isOpen })
+      return Context.make(EventStore, events).pipe(
+        Context.add(StateStore, StateStoreMemory.make(database)),
+        Context.add(IdempotencyStore, IdempotencyStoreMemory.make(database)),
+        Context.add(UnitOfWork, unit),
+        Context.add(Subscriptions, subscriptions.make(SubscriptionsMemory.make(database), events, unit))
       )
-    )
-  })
-)
+    })
+  )

@@ -4,12 +4,14 @@ import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { orUnavailable } from "../internal/pg/SqlFailure.ts"
 import type { StoreUnavailable } from "../UnitOfWork.ts"
 import * as Functions from "./Functions.ts"
+import * as Subscriptions from "./Subscriptions.ts"
 import * as Tables from "./Tables.ts"
 
 /** Never edited once released: a change is a new entry. */
 const all = (schema: string): Record<string, Effect.Effect<void, unknown, SqlClient.SqlClient>> => ({
   "0001_tables": Tables.migration(schema),
-  "0002_functions": Functions.migration(schema)
+  "0002_functions": Functions.migration(schema),
+  "0003_subscriptions": Subscriptions.migration(schema)
 })
 
 /**

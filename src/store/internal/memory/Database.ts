@@ -1,6 +1,9 @@
 /** One database in this process: an immutable state, one writing transaction at a time, rollback by forgetting. */
 import { Context, Effect, Exit, type Fiber, HashMap, Semaphore } from "effect"
 import type { Appended, StoredEvent } from "../../EventStore.ts"
+import type { DeadLetter } from "../../Subscription.ts"
+import { Signal } from "../Signal.ts"
+import type { Checkpoint } from "../SubscriptionBackend.ts"
 
 /** An event whose payload is still JSON text, so that nobody can change what is stored. */
 export interface MemoryEvent extends Omit<StoredEvent, "data" | "meta" | "at"> {
@@ -34,6 +37,8 @@ export interface State {
   readonly position: bigint
   readonly collections: HashMap.HashMap<string, HashMap.HashMap<string, MemoryRow>>
   readonly keys: HashMap.HashMap<string, MemoryKey>
+  readonly subscriptions: HashMap.HashMap<string, Checkpoint>
+  readonly deadLetters: HashMap.HashMap<string, ReadonlyArray<DeadLetter>>
 }
 
 const empty: State = {
@@ -41,7 +46,9 @@ const empty: State = {
   log: [],
   position: 0n,
   collections: HashMap.empty(),
-  keys: HashMap.empty()
+  keys: HashMap.empty(),
+  subscriptions: HashMap.empty(),
+  deadLetters: HashMap.empty()
 }
 
 interface Transaction {
@@ -64,6 +71,11 @@ const ended = Effect.die(
 export class Database {
   private committed: State = empty
   private readonly writer = Semaphore.makeUnsafe(1)
+  /** Tells that events have been committed. */
+  readonly appended = new Signal()
+
+  /** The position of the last event that is committed. */
+  readonly position = (): bigint => this.committed.position
 
   /** Reads the state of the open transaction, or what is committed. */
   readonly read = <A>(f: (state: State) => A): Effect.Effect<A> =>
@@ -82,7 +94,7 @@ export class Database {
       if (transaction === undefined) {
         return this.writer.withPermit(Effect.sync(() => {
           const [answer, next] = f(this.committed, fiber)
-          this.committed = next
+          this.commit(next)
           return answer
         }))
       }
@@ -108,7 +120,7 @@ export class Database {
         return Effect.onExit(Effect.provideService(effect, Current, transaction), (exit) =>
           Effect.sync(() => {
             transaction.phase = Exit.isSuccess(exit) ? "committed" : "ended"
-            if (Exit.isSuccess(exit)) this.committed = transaction.state
+            if (Exit.isSuccess(exit)) this.commit(transaction.state)
           }))
       })
       return Effect.onExit(
@@ -133,6 +145,12 @@ export class Database {
   readonly isOpen: Effect.Effect<boolean> = Effect.withFiber((fiber) =>
     Effect.succeed(this.transactionOf(fiber)?.phase === "open")
   )
+
+  private commit(next: State): void {
+    const appended = next.position !== this.committed.position
+    this.committed = next
+    if (appended) this.appended.notify()
+  }
 
   private transactionOf(fiber: Fiber.Fiber<unknown, unknown>): Transaction | undefined {
     let transaction = fiber.getRef(Current)

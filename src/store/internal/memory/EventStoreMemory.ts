@@ -32,9 +32,14 @@ export const make = (database: Database): EventStore["Service"] => {
       }))
     },
     readAll: (options) => {
-      const after = options?.after ?? 0n
+      const { after = 0n, categories, types, upTo } = options ?? {}
       return Stream.unwrap(database.read((state) => {
-        const chosen = state.log.filter((event) => event.position > after)
+        // The n-th event has position n, because what is rolled back gives its positions back.
+        const range = state.log.slice(clamp(after), upTo === undefined ? undefined : clamp(upTo))
+        const chosen = range.filter((event) =>
+          (types === undefined || types.includes(event.type)) &&
+          (categories === undefined || categories.includes(event.stream.category))
+        )
         return Stream.map(Stream.fromIterable(chosen.slice(0, limitOf(options?.limit))), open)
       }))
     },
@@ -124,6 +129,8 @@ const nothing: MemoryStream = { events: [], commands: HashMap.empty() }
 
 const streamOf = (state: State, key: string): MemoryStream =>
   Option.getOrElse(HashMap.get(state.streams, key), () => nothing)
+
+const clamp = (position: bigint): number => position > 0n ? Number(position) : 0
 
 const keyOf = (stream: StoredEvent["stream"]): string => JSON.stringify([stream.tenant, stream.category, stream.id])
 

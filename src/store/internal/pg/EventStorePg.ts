@@ -11,7 +11,7 @@ import {
 } from "../../EventStore.ts"
 import { fullStream, isPossible, limitOf, prepare, type Prepared, prepareOne, refused, windowOf } from "../appends.ts"
 import { isStorable } from "../text.ts"
-import { orUnavailable, retrying } from "./SqlFailure.ts"
+import { inTransaction, orUnavailable, retrying } from "./SqlFailure.ts"
 
 /** As the functions of the migrations answer. */
 interface ResultRow {
@@ -40,8 +40,22 @@ interface EventOfAnyRow extends EventRow {
 
 const pageSize = 500
 
-export const make = (client: SqlClient.SqlClient, schema: string): EventStore["Service"] => {
+/** The highest position there can be. */
+const lastPosition = 2n ** 63n - 1n
+
+/** `appended` is called after the commit of an append that wrote something. */
+export const make = (
+  client: SqlClient.SqlClient,
+  schema: string,
+  appended: () => void
+): EventStore["Service"] => {
   const sql = client.withoutTransforms()
+  const isOpen = inTransaction(sql)
+  const afterCommit = sql.afterCommit(Effect.sync(appended))
+  const told = (result: AppendResult): Effect.Effect<void> => {
+    if (result._tag === "Conflict" || result.replayed) return Effect.void
+    return Effect.flatMap(isOpen, (open) => open ? afterCommit : Effect.sync(appended))
+  }
   const retried = retrying(sql)
   const columns =
     "e.position, e.version, e.event_id, e.type, e.schema_version, e.data::text as data, e.meta::text as meta, e.at"
@@ -58,7 +72,12 @@ export const make = (client: SqlClient.SqlClient, schema: string): EventStore["S
       where e.stream_id = ${streamId} and e.version <= $4::bigint order by e.version desc limit $5`,
     all: `select ${columns}, s.tenant, s.category, s.name
       from ${schema}.events e join ${schema}.streams s on s.id = e.stream_id
-      where e.position > $1::bigint order by e.position limit $2`,
+      where e.position > $1::bigint and e.position <= $2::bigint order by e.position limit $3`,
+    filtered: `select ${columns}, s.tenant, s.category, s.name
+      from ${schema}.events e join ${schema}.streams s on s.id = e.stream_id
+      where e.position > $1::bigint and e.position <= $2::bigint
+        and ($3::text[] is null or e.type = any($3)) and ($4::text[] is null or s.category = any($4))
+      order by e.position limit $5`,
     version: `select version from ${schema}.streams where tenant = $1 and category = $2 and name = $3`,
     findAppend: `select 1 as outcome, first_version, version as last_version, position as last_position
       from ${schema}.appends where stream_id = ${streamId} and command_id = $4`
@@ -74,7 +93,11 @@ export const make = (client: SqlClient.SqlClient, schema: string): EventStore["S
       ...eventArrays(events)
     ])).pipe(
       orUnavailable("append"),
-      Effect.flatMap(([row]) => row === undefined ? noAnswer : Effect.succeed(resultOf(expect, row)))
+      Effect.flatMap(([row]) => {
+        if (row === undefined) return noAnswer
+        const result = resultOf(expect, row)
+        return Effect.as(told(result), result)
+      })
     )
 
   const appendMany = (prepared: ReadonlyArray<Prepared>) =>
@@ -86,7 +109,14 @@ export const make = (client: SqlClient.SqlClient, schema: string): EventStore["S
       prepared.map(({ commandId }) => commandId ?? ""),
       prepared.map(({ events }) => events.length),
       ...eventArrays(prepared.flatMap(({ events }) => events))
-    ])).pipe(orUnavailable("appendAll"), Effect.map((rows) => batchOf(prepared, rows)))
+    ])).pipe(
+      orUnavailable("appendAll"),
+      Effect.map((rows) => batchOf(prepared, rows)),
+      Effect.tap((results) => {
+        const written = results.find((result) => result._tag === "Appended" && !result.replayed)
+        return written === undefined ? Effect.void : told(written)
+      })
+    )
 
   const page = <Row extends EventRow>(statement: string, parameters: ReadonlyArray<unknown>, limit: number) =>
     sql.unsafe<Row>(statement, [...parameters, Math.min(limit, pageSize)]).pipe(orUnavailable("read"))
@@ -121,12 +151,20 @@ export const make = (client: SqlClient.SqlClient, schema: string): EventStore["S
       )
     },
     readAll: (options) => {
+      const { after = 0n, categories, types, upTo = lastPosition } = options ?? {}
       const limit = limitOf(options?.limit)
-      if (limit === 0) return Stream.empty
+      if (limit === 0 || upTo <= after || types?.length === 0 || categories?.length === 0) return Stream.empty
+      const filter = types === undefined && categories === undefined
+        ? undefined
+        : [types?.filter(isStorable) ?? null, categories?.filter(isStorable) ?? null]
+      const next = (from: bigint, left: number) =>
+        filter === undefined
+          ? page<EventOfAnyRow>(text.all, [from, upTo], left)
+          : page<EventOfAnyRow>(text.filtered, [from, upTo, ...filter], left)
       return Stream.paginate(
-        { after: options?.after ?? 0n, left: limit },
+        { after, left: limit },
         ({ after, left }) =>
-          Effect.map(page<EventOfAnyRow>(text.all, [after], left), (rows) => {
+          Effect.map(next(after, left), (rows) => {
             const events = rows.map((row) => eventOf(row, { tenant: row.tenant, category: row.category, id: row.name }))
             const last = events.at(-1)
             const more = rows.length === pageSize && left > pageSize

@@ -1,0 +1,214 @@
+/**
+ * Every event to a handler, in order, without a gap: first what is stored, then what is appended.
+ *
+ * A subscription has a name and a checkpoint under it. Events go to the handler in a transaction that also moves the
+ * checkpoint, so what a handler writes to the same store happens exactly once, also when the process dies in the middle
+ * or two processes run the same name: they take turns at the checkpoint's row.
+ *
+ * A position is delivered only when nothing below it can still appear. Positions are given out before a commit, so a
+ * reader that goes on from the highest position it saw loses the events of slower writers. Here a high-water mark
+ * moves over positions that follow each other without a gap; at a gap it notes who is writing at that moment, and goes on
+ * when those transactions have ended, however they ended. Writers pay nothing for it, nothing depends on a time-out, and
+ * only transactions that append to this store can delay it.
+ *
+ * Appends of the same process wake it at once. Other processes wake it by a `NOTIFY`, sent outside the append and at most
+ * once in 10 ms; a poll finds what no notification told.
+ *
+ * A handler that fails is tried again by `retry`. Then `poison` decides: `pause` (the default) stops before the event until
+ * `resume`, `skip` keeps the event as a dead letter and goes on. Nothing is skipped in silence. An unavailable store is
+ * no fault of the event: it is waited for.
+ *
+ * **Gotchas**
+ *
+ * - Only writes to the same store are exactly once. A mail that the handler sends is sent again when the transaction that
+ *   sent it did not commit: make it repeatable by the event's id, or keep it in the store and send it after.
+ * - Up to `batchSize` events share a transaction. When one fails, the batch is undone and handled again one by one. Set
+ *   `batchSize: 1` for a slow handler or one with effects outside.
+ * - `awaitPosition` waits for a commit, so it dies inside a transaction; so do `run` and `events`.
+ * - `redeliver` handles an event after later ones of its stream.
+ * - On PostgreSQL it must read from the primary, and it listens on a connection of its pool. A long transaction that has
+ *   appended holds back everything after it: keep them short.
+ * - After a failover that lost commits, start the processes anew: positions they have passed are given out again.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { EventStore, MemoryStore, Subscription } from "effect-lifecycle/store"
+ * import assert from "node:assert/strict"
+ *
+ * const totals = new Map<string, number>()
+ * const program = Effect.gen(function*() {
+ *   const store = yield* EventStore.EventStore
+ *   const subscriptions = yield* Subscription.Subscriptions
+ *   yield* Effect.forkChild(subscriptions.run({
+ *     name: "totals",
+ *     types: ["OrderPlaced"],
+ *     handle: (event) =>
+ *       Effect.sync(() => {
+ *         totals.set(event.stream.id, (event.data as { total: number }).total)
+ *       })
+ *   }))
+ *   const placed = yield* store.append({
+ *     stream: { category: "Order", id: "o-1" },
+ *     expect: "noStream",
+ *     events: [{ type: "OrderPlaced", data: { total: 5 } }]
+ *   })
+ *   assert.equal(placed._tag, "Appended")
+ *   // Read your own write: wait until the subscription has passed it.
+ *   if (placed._tag === "Appended") yield* subscriptions.awaitPosition("totals", placed.position)
+ *   return (yield* subscriptions.status("totals"))?.lag
+ * })
+ * assert.equal(await Effect.runPromise(Effect.provide(program, MemoryStore.layer)), 0n)
+ * assert.equal(totals.get("o-1"), 5)
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { type Cause, Context, Effect, Layer, type Schedule, Schema, type Stream } from "effect"
+import type { InvalidOption } from "../resilience/InvalidOption.ts"
+import type { StoredEvent } from "./EventStore.ts"
+import type { StoreUnavailable } from "./UnitOfWork.ts"
+
+/**
+ * The subscription stands before an event that its handler cannot take.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SubscriptionPaused extends Schema.TaggedError<SubscriptionPaused>()("SubscriptionPaused", {
+  subscription: Schema.String,
+  position: Schema.BigInt,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `The subscription "${this.subscription}" is paused before position ${this.position} and goes on after resume("${this.subscription}"): ${this.reason}`
+  }
+}
+
+/**
+ * Which events. Without any filter, all of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Filter {
+  /** Events of one of these types. */
+  readonly types?: ReadonlyArray<string> | undefined
+  /** Events of streams of one of these categories. */
+  readonly categories?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<E, R> extends Filter {
+  /** The name of the checkpoint, 1 to 255 characters. */
+  readonly name: string
+  /** Handles one event, in the transaction that moves the checkpoint. */
+  readonly handle: (event: StoredEvent) => Effect.Effect<void, E, R>
+  /** Where a name without a checkpoint begins; at the `start` when absent. */
+  readonly from?: "start" | "end" | undefined
+  /** How many events share a transaction at most, 1 to 10000; 100 when absent. */
+  readonly batchSize?: number | undefined
+  /** When a handler that failed is tried again; three times, after 100, 200 and 400 ms, when absent. */
+  readonly retry?: Schedule.Schedule<unknown, Cause.Cause<unknown>> | undefined
+  /** What happens with an event that fails after all retries; `pause` when absent. */
+  readonly poison?: "pause" | "skip" | undefined
+}
+
+/**
+ * An event that a subscription has skipped, and why.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DeadLetter {
+  readonly position: bigint
+  readonly stream: StoredEvent["stream"]
+  readonly version: number
+  readonly eventId: string
+  readonly type: string
+  /** What the handler failed with the last time. */
+  readonly reason: string
+  readonly attempts: number
+  readonly at: Date
+}
+
+/**
+ * Where a subscription stands.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Status {
+  /** Everything up to here has been handled, or was not asked for. */
+  readonly position: bigint
+  /** The highest position that is visible in the store. */
+  readonly highest: bigint
+  /** Positions between the two: an upper bound of the events to come. */
+  readonly lag: bigint
+  readonly paused: { readonly position: bigint; readonly reason: string } | undefined
+  readonly deadLetters: number
+}
+
+/**
+ * How far this process knows the log to be complete.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HighWater {
+  /** Nothing can appear at or below this position any more. */
+  readonly mark: bigint
+  /** The highest position that is visible. */
+  readonly highest: bigint
+  /** How long the mark has stood before the present gap, in milliseconds; `undefined` when it stands before none. */
+  readonly gapMillis: number | undefined
+  /** How many open transactions hold it there. */
+  readonly holders: number
+}
+
+/**
+ * @category services
+ * @since 0.1.0
+ */
+export class Subscriptions extends Context.Service<Subscriptions, {
+  /** Catches up and stays, until it is interrupted. */
+  readonly run: <E, R>(options: Options<E, R>) => Effect.Effect<never, InvalidOption, R>
+  /** Every event after a position, those to come included, without a checkpoint. `"end"` begins with what comes next. */
+  readonly events: (
+    options?: Filter & { readonly after?: bigint | "end" | undefined }
+  ) => Stream.Stream<StoredEvent>
+  /** Waits until the subscription has handled everything up to the position; give it a time-out of your own. */
+  readonly awaitPosition: (
+    name: string,
+    position: bigint
+  ) => Effect.Effect<void, SubscriptionPaused | StoreUnavailable>
+  /** `undefined` when the subscription has never run. */
+  readonly status: (name: string) => Effect.Effect<Status | undefined, StoreUnavailable>
+  /** The mark of this process, as of its last look. */
+  readonly highWater: Effect.Effect<HighWater>
+  /** Lets a paused subscription try its event again; `false` when it was not paused. */
+  readonly resume: (name: string) => Effect.Effect<boolean, StoreUnavailable>
+  /** What the subscription has skipped, in order of position. */
+  readonly deadLetters: (name: string) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreUnavailable>
+  /** Handles a dead letter and removes it, in one transaction; `false` when there is none at the position. */
+  readonly redeliver: <E, R>(
+    name: string,
+    position: bigint,
+    handle: (event: StoredEvent) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<boolean, E | StoreUnavailable, R>
+}>()("effect-lifecycle/store/Subscription/Subscriptions") {}
+
+/**
+ * Runs a subscription for as long as the layer lives.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <E, R>(options: Options<E, R>): Layer.Layer<never, never, Subscriptions | R> =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const subscriptions = yield* Subscriptions
+    yield* Effect.forkScoped(Effect.orDie(subscriptions.run(options)))
+  }))

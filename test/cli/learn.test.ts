@@ -297,7 +297,7 @@ describe("learn", { timeout: 90_000 }, () => {
       for (const args of [["check"], ["--plain"]]) {
         const { code, err, out } = yield* mine.learn(...args)
         assert.deepStrictEqual([code, out], [4, ""])
-        assert.match(err, /\nnpm install --save-dev "vitest@[^"]+" "@effect\/vitest@[^"]+" typescript\n$/)
+        assert.match(err, /\nnpm install --save-dev "vitest@[^"]+" "@effect\/vitest@[^"]+" "typescript@[^"]+"\n$/)
       }
       assert.strictEqual((yield* mine.learn("list")).code, 0)
     }))

@@ -141,7 +141,7 @@ const headerOf = (source) => {
     .trim()
 }
 
-if (!existsSync(join(site, "node_modules/vitepress"))) run("npm", ["ci", "--no-audit", "--no-fund"])
+if (!existsSync(join(site, "node_modules/vitepress"))) run("npm", ["install", "--no-audit", "--no-fund"])
 const titles = writePages()
 const modules = writeReference()
 const inOrder = (prefix) =>

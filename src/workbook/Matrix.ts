@@ -34,6 +34,7 @@
  */
 import { Clock, Effect, Option, Schema, type Scope } from "effect"
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { dirname, join, relative, resolve } from "node:path"
 import * as Catalogue from "./Catalogue.ts"
 import { type BatchPlace, BatchUnavailable, prepareAll, runAll } from "./internal/batchProcess.ts"
@@ -128,7 +129,7 @@ export interface MatrixOptions {
   readonly cheats?: string | undefined
   /** Whether `MESSAGES.md` is compared, which is the default, or written. */
   readonly review?: "compare" | "write" | undefined
-  /** How many processes run at once; 2 unless said otherwise. */
+  /** How many processes run at once; one more than there are cores unless said otherwise, as tests also wait. */
   readonly processes?: number | undefined
   /** Hears what goes on, in a few words, now and then. */
   readonly onProgress?: ((words: string) => void) | undefined
@@ -198,7 +199,13 @@ const workplace = Effect.fnUntraced(function*(course: string): Effect.fn.Return<
 })
 
 const checkAll = Effect.fnUntraced(function*(options: MatrixOptions): Effect.fn.Return<Report, Failure, Scope.Scope> {
-  const { automatic = true, onProgress = () => {}, processes = 2, repeats = 20, review = "compare" } = options
+  const {
+    automatic = true,
+    onProgress = () => {},
+    processes = availableParallelism() + 1,
+    repeats = 20,
+    review = "compare"
+  } = options
   const began = yield* Clock.currentTimeMillis
   const elapsed = Effect.map(Clock.currentTimeMillis, (now) => now - began)
   const report = (words: string) =>
@@ -241,10 +248,13 @@ const checkAll = Effect.fnUntraced(function*(options: MatrixOptions): Effect.fn.
   const unnoticed = verdicts.filter(({ one, verdict }) => one.role === "automatic" && verdict.passed)
   const alive = yield* withTypes(place, unnoticed.map(({ one }) => one))
   yield* report(cheats.length === 0 ? "all files are run" : "all files are run; now the cheats")
-  const halves = [0, 1].map((half) => exercises.filter((_, at) => at % 2 === half)).filter((some) => some.length > 0)
+  const parts = Array.from({ length: processes }, (_, part) => exercises.filter((_, at) => at % processes === part))
+    .filter((some) => some.length > 0)
   const tried = cheats.length === 0
     ? []
-    : yield* Effect.forEach(halves, (some) => tryCheats(place, some, prepared, cheats), { concurrency: processes })
+    : yield* Effect.forEach(parts, (some) => tryCheats(place, some, exercises, prepared, cheats), {
+      concurrency: processes
+    })
   yield* report("done")
 
   const faults = [...Gates.conceptsGate(catalogue, exercises, lessonsOf(catalogue.folder))]
@@ -321,12 +331,13 @@ const reviewed = (
   const known = Messages.sectionsOf(existsSync(file) ? readFileSync(file, "utf8") : "")
   const ids = catalogue.exercises.map((one) => one.manifest.id)
   if (review === "write") {
-    writeFileSync(file, Messages.pageOf(new Map([...known, ...sections]), ids))
+    const news = [...sections].filter(([id, section]) => !Messages.same(known.get(id) ?? "", section))
+    writeFileSync(file, Messages.pageOf(new Map([...known, ...news]), ids))
     return []
   }
   return [...sections].flatMap(([id, section]) => {
     const before = known.get(id) ?? ""
-    return before === section
+    return Messages.same(before, section)
       ? []
       : [{
         exercise: id,

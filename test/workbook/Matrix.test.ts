@@ -218,14 +218,14 @@ describe("Matrix", () => {
     Effect.gen(function*() {
       const loose = spec.replace(/it\("a: just below.*\n/, "")
       const files = { "exercise.spec.ts": loose, "mutants/more-than-fifty.ts": undefined }
-      const name = "price: 50 becomes 51"
+      const name = "price: 50 becomes 60"
       const faults = yield* faultsOf(
-        { ...files, "exercise.spec.ts": loose.replace("price(50), 50", "price(52), 52") },
+        { ...files, "exercise.spec.ts": loose.replace("price(50), 50", "price(70), 70") },
         {
           automatic: true
         }
       )
-      hasFault(faults, /^automatic, survivors\.json: no test notices "price: 50 becomes 51"/)
+      hasFault(faults, /^automatic, survivors\.json: no test notices "price: 50 becomes 60"/)
       hasFault(faults, /^automatic, : \d of \d small mistakes go unnoticed/)
       const stale = yield* faultsOf({ "survivors.json": JSON.stringify({ [name]: "nobody orders for fifty" }) }, {
         automatic: true
@@ -233,7 +233,7 @@ describe("Matrix", () => {
       assert.deepStrictEqual(stale, [`automatic, survivors.json: "${name}" does not survive; take it off the list`])
       const report = yield* check(
         courseOf({
-          "exercise.spec.ts": spec.replace("price(50), 50", "price(51), 51"),
+          "exercise.spec.ts": spec.replace("price(50), 50", "price(70), 70"),
           "mutants/more-than-fifty.ts": undefined,
           "survivors.json": JSON.stringify({
             [name]: "there are no orders of exactly fifty",

@@ -40,7 +40,7 @@ const counting = Effect.sync(() => {
   return "done"
 })
 
-const bad = [undefined, "", "soon", "NaN", "-1", "Infinity", "1e999", "2 s", "7200"]
+const bad = [undefined, "", "soon", "NaN", "-1", "Infinity", "1e999", "2 s", "3601", "7200"]
 
 const inHops = (told: ReadonlyArray<number | undefined>) => {
   check(told.length === 2, `Orders and payments must both be asked; ${told.length} of them was.`)
@@ -177,7 +177,9 @@ describe("e: the same with the library", () => {
           left = Option.getOrUndefined(Option.map(remaining, Duration.toMillis))
           return "done"
         })
-        yield* time(receiveWithLibrary(handler)({ [header]: value }), { patience, sentence: hanging })
+        const { exit } = yield* time(receiveWithLibrary(handler)({ [header]: value }), { patience, sentence: hanging })
+        const reply = expectSuccess(exit, "A handler that answers at once must be answered.")
+        assert.deepEqual({ ...reply }, { status: 200, body: "done" }, "The answer must be that of the handler.")
         const expected = Number(value) > 0 && Number(value) <= 3600 ? Number(value) * 1000 : 2000
         check(
           left !== undefined && Math.abs(left - expected) < 0.001,

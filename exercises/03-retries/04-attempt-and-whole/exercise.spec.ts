@@ -136,6 +136,18 @@ describe("e: the same with the library, which does not wait in vain", () => {
       assert.strictEqual(seconds, 2, "A third attempt cannot be made in time, so nobody must wait for it.")
     }))
 
+  it.effect("a wait that leaves no time after an attempt that hung", () =>
+    Effect.gen(function*() {
+      const { exit, seconds } = yield* run(chargeWithLibrary(machines(hangs).call, "2500 millis"))
+      const failure = expectFailure(exit, "All machines hang, so the charge must fail.")
+      assert.strictEqual(
+        failure._tag,
+        "AttemptTimeout",
+        "The first attempt is over after a second, not the whole call."
+      )
+      assert.strictEqual(seconds, 1, "A second attempt cannot be made in time, so nobody must wait for it.")
+    }))
+
   it.effect("all attempts used up", () =>
     Effect.gen(function*() {
       const { call, starts } = machines(fails)

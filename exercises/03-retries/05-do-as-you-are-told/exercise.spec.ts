@@ -163,6 +163,16 @@ describe("e: it does not begin a wait that is in vain", () => {
       assert.strictEqual(seconds, 0.1, "It gives up when it knows, not when the time is over.")
     }))
 
+  it.effect("thirty seconds, and one more", () =>
+    Effect.gen(function*() {
+      const patient = payments(busy("30"), ok)
+      yield* run(obey(patient.send))
+      between(patient.at[1], 30_000, 36_000, "Told to wait 30 s, the second attempt")
+      const { exit } = yield* run(obey(payments(busy("31"), ok).send))
+      const failure = expectFailure(exit, "Told to wait 31 s, it must give up: that is more than 30 s.")
+      assert.strictEqual(failure.reason, "too long", "More than 30 s is too long.")
+    }))
+
   it.effect("ten years", () =>
     Effect.gen(function*() {
       const { at, send } = payments(busy("315360000"))

@@ -22,7 +22,6 @@ export const create = (
   HttpServerRequest.schemaBodyJson(NewOrder, { errors: "all" }).pipe(
     Effect.flatMap(place),
     Effect.map((id) => HttpServerResponse.jsonUnsafe({ id }, { status: 201 })),
-    Effect.scoped,
     Effect.catch((error) =>
       Effect.succeed(
         Schema.isSchemaError(error)

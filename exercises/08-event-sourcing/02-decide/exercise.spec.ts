@@ -94,6 +94,7 @@ describe("b: what may be done is done", () => {
 describe("c: what may not be done is rejected, with the reason", () => {
   it("open", () => {
     rejected([opened], open(10), "AlreadyOpen")
+    rejected([{ ...opened, seats: 1 }], open(10), "AlreadyOpen")
     rejected([opened, closed], open(10), "AlreadyOpen")
     for (const seats of [0, -1, 1.5, Number.NaN]) rejected([], open(seats), "BadNumber")
   })

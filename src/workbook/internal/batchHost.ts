@@ -173,10 +173,11 @@ const prepare = (
       id: exercise.id,
       mutations: solution === undefined ? [] : mutationsOf(solution, stub),
       cheats: known.flatMap(({ name, parsed: cheat }) => {
-        const text = cheatIn(cheat, stub)
-        if (text === undefined) return []
+        const adapted = cheatIn(cheat, stub)
+        if (adapted === undefined) return []
+        const { text } = adapted
         const { program } = parsed(text, `${name}.ts`)
-        return [{ name, text, runs: refusalsOf(text, program, settings).length === 0 }]
+        return [{ ...adapted, name, runs: refusalsOf(text, program, settings).length === 0 }]
       }),
       refusals: [
         ...refused(stub, "exercise.ts"),

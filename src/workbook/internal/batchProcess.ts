@@ -21,7 +21,7 @@ const entry = fileURLToPath(
 )
 
 /** How long a process may stand still: longer than any test may take, and than it takes to start on a busy machine. */
-const patience = Duration.fromInputUnsafe("15 seconds")
+const patience = Duration.fromInputUnsafe("12 seconds")
 
 type Conversation = "ended" | "stood still"
 

@@ -1,4 +1,5 @@
 /** What the matrix and the process that runs many files at once say to each other. */
+import type { AdaptedCheat } from "./cheats.ts"
 import type { Ran, Refusal } from "./protocol.ts"
 
 /** How the process is started: its only argument, as JSON. */
@@ -34,9 +35,8 @@ export interface PrepareExercise {
 }
 
 /** A cheat as an answer to an exercise. */
-export interface PreparedCheat {
+export interface PreparedCheat extends AdaptedCheat {
   readonly name: string
-  readonly text: string
   /** Whether the rules about the text let it through. */
   readonly runs: boolean
 }

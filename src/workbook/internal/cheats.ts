@@ -35,8 +35,15 @@ const importOf = (statement: Node, text: string, taken: ReadonlySet<string>): st
   return parts.length > 0 ? `import ${parts.join(", ")} from ${from}` : ""
 }
 
+/** A cheat as an answer to an exercise. */
+export interface AdaptedCheat {
+  readonly text: string
+  /** Whether it cheats by what it exports, so that it is another one in each exercise. */
+  readonly answers: boolean
+}
+
 /** The cheat as an answer to an exercise; `undefined` where nothing of it is left beside its exports. */
-export const cheatIn = (cheat: Parsed, stub: Parsed): string | undefined => {
+export const cheatIn = (cheat: Parsed, stub: Parsed): AdaptedCheat | undefined => {
   const body = bodyOf(cheat.program)
   const slice = (parsed: Parsed, node: Node): string => parsed.text.slice(node.start, node.end)
   const names = bodyOf(stub.program).filter((one) => isExport(one) && !isTypeOnly(one)).flatMap(declared)
@@ -45,11 +52,12 @@ export const cheatIn = (cheat: Parsed, stub: Parsed): string | undefined => {
   const answer = answerOf(body)
   if (answer !== undefined && !names.includes(answer)) {
     const lines = [...imports, ...rest].map((one) => slice(cheat, one))
-    return ["// @ts-nocheck", ...lines, ...names.map((name) => `export const ${name} = ${answer}`), ""].join("\n")
+    const exported = names.map((name) => `export const ${name} = ${answer}`)
+    return { text: ["// @ts-nocheck", ...lines, ...exported, ""].join("\n"), answers: true }
   }
   // It takes its exports from somewhere else: those of the exercise come from there too.
   const lends = body.filter((one) => one.type === "ExportAllDeclaration")
-  if (lends.length > 0) return cheat.text
+  if (lends.length > 0) return { text: cheat.text, answers: true }
   const borrowed = body.filter(isExport).flatMap((one) => {
     const declaration = child(one, "declaration")
     return declaration?.type === "VariableDeclaration"
@@ -59,7 +67,9 @@ export const cheatIn = (cheat: Parsed, stub: Parsed): string | undefined => {
       })
       : []
   })
-  if (borrowed[0] !== undefined) return `// @ts-nocheck\nexport const { ${names.join(", ")} } = ${borrowed[0]}\n`
+  if (borrowed[0] !== undefined) {
+    return { text: `// @ts-nocheck\nexport const { ${names.join(", ")} } = ${borrowed[0]}\n`, answers: true }
+  }
   const taken = new Set(bodyOf(stub.program).flatMap(declared))
   const acts = rest.filter((one) => {
     const own = declared(one)
@@ -70,10 +80,11 @@ export const cheatIn = (cheat: Parsed, stub: Parsed): string | undefined => {
     )
   })
   if (acts.length === 0) return undefined
-  return [
+  const lines = [
     "// @ts-nocheck",
     ...imports.map((one) => importOf(one, cheat.text, taken)),
     ...acts.map((one) => slice(cheat, one)),
     stub.text
-  ].join("\n")
+  ]
+  return { text: lines.join("\n"), answers: false }
 }

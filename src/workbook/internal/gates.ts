@@ -42,9 +42,10 @@ const faultOf = (exercise: Exercise, gate: Gate, file: string, problem: string):
 
 const read = (file: string): string => existsSync(file) ? readFileSync(file, "utf8") : ""
 
-/** Everything that the learner writes, without comments, blank lines and spaces. */
+/** What a file exports, without comments, blank lines, spaces, and what only runs where the file is the program. */
 const bare = (text: string): string =>
-  text.replaceAll(/\/\*[^]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "").replaceAll(/\s+/g, "")
+  text.replace(/^if \(import\.meta\.main\)[^]*$/m, "").replaceAll(/\/\*[^]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "")
+    .replaceAll(/\s+/g, "")
 
 /** The task that a wrong answer names in its first line. */
 export const named = (file: string): string | undefined => /^\/\/ fails: (\w+) - \S/.exec(read(file))?.[1]

@@ -14,18 +14,13 @@ expected and what was seen, and not the fix? \`lifecycle dev check\` compares th
 \`lifecycle dev check --write\` writes it anew.
 `
 
-// An id is another one in each run.
-const uuid = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g
-
 /** The part of one exercise. */
 export const sectionOf = (exercise: Exercise, verdicts: ReadonlyMap<string, Verdict>): string => {
   const lines = exercise.mutants.flatMap((file) => {
     const verdict = verdicts.get(file)
     const task = named(file)
     if (verdict === undefined || task === undefined) return []
-    const message = messageOf(verdict, task).replaceAll(uuid, "(an id)").split("\n").map((line) =>
-      `  ${line}`.trimEnd()
-    ).join("\n")
+    const message = messageOf(verdict, task).split("\n").map((line) => `  ${line}`.trimEnd()).join("\n")
     return [`${basename(file, ".ts")}, task ${task}\n${message}`]
   })
   return `## ${exercise.manifest.id} ${exercise.manifest.title}\n\n\`\`\`\`text\n${lines.join("\n")}\n\`\`\`\`\n`
@@ -40,6 +35,19 @@ export const sectionsOf = (text: string): Map<string, string> =>
 /** The whole page, in the order of the course. */
 export const pageOf = (sections: ReadonlyMap<string, string>, ids: ReadonlyArray<string>): string =>
   [head, ...ids.flatMap((id) => sections.get(id) ?? [])].join("\n")
+
+const identifiers = /\b(?=[a-f-]*\d)[0-9a-f][0-9a-f-]{7,}/g
+
+/** What is the same in each run: what was seen may hold an id, a time or a random number, so it is not compared. */
+const shape = (section: string): string =>
+  section.split("\n").map((line) =>
+    line.replace(/ Seen: .*$/, " Seen").replaceAll(identifiers, "#").replaceAll(/\d[\d.,_]*/g, "#")
+  )
+    .filter((line, at, all) => !/^ {2}[ }\]]/.test(line) || !all.slice(0, at).some((one) => one.endsWith(" Seen")))
+    .join("\n")
+
+/** Whether two parts say the same. */
+export const same = (one: string, other: string): boolean => shape(one) === shape(other)
 
 /** The lines that are only in one of two parts: `-` is gone, `+` is new. */
 export const difference = (before: string, after: string): string => {

@@ -50,6 +50,10 @@ const quoted = (text: string): string => {
 const isMainBlock = (statement: Node): boolean =>
   statement.type === "IfStatement" && child(child(statement, "test"), "object")?.type === "MetaProperty"
 
+/** A number whose first digit is one more: a millisecond on top of a second is a change that nobody has to notice. */
+const oneMore = (value: number): number =>
+  Number.isInteger(value) && value >= 10 ? value + 10 ** Math.floor(Math.log10(value)) : value + 1
+
 const changesAt = (node: Node, text: string): Array<Change> => {
   const source = (part: { readonly start: number; readonly end: number }): string => text.slice(part.start, part.end)
   const changes: Array<Change> = []
@@ -71,10 +75,10 @@ const changesAt = (node: Node, text: string): Array<Change> => {
     const value = node["value"]
     const count = duration.exec(textOf(node) ?? "")?.[1]
     const next = typeof value === "number"
-      ? String(value + 1)
+      ? String(oneMore(value))
       : count === undefined
       ? undefined
-      : source(node).replace(count, String(Number(count) + 1))
+      : source(node).replace(count, String(oneMore(Number(count))))
     if (next !== undefined) {
       changes.push({
         says: `${source(node)} becomes ${next}`,

@@ -61,7 +61,8 @@ export const plan = (
         Array.from({ length: repeats }, (_, seed) => one("right", file, seed === 0 ? {} : { seed }))
       ),
       ...mutants.map((file) => one("mutant", file)),
-      ...Option.toArray(solution).flatMap((file) =>
+      // A test with a small change is another test, and may be as good: there the wrong answers are the subject.
+      ...(exercise.manifest.kind === "write-the-test" ? [] : Option.toArray(solution)).flatMap((file) =>
         own?.mutations.map(({ name, text }) => one("automatic", file, { name, text, quick: true })) ?? []
       )
     ]

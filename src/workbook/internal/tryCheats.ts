@@ -7,14 +7,20 @@ import * as Grader from "../Grader.ts"
 import type { Prepared } from "./batchProtocol.ts"
 import type { Fault, Gate } from "./gates.ts"
 
-/** Checks each solution as a learner's file is checked, and then the cheats; both come back as faults where they fail. */
+/**
+ * Checks each solution as a learner's file is checked, and then the cheats; both come back as faults where they fail.
+ *
+ * Cheats that work by what they export are tried in every exercise, those that reach for the grader in the first one of a
+ * chapter, and those that never end in the first one of all.
+ */
 export const tryCheats = Effect.fnUntraced(function*(
   place: { readonly course: string; readonly scratch: string },
   exercises: ReadonlyArray<Exercise>,
+  all: ReadonlyArray<Exercise>,
   prepared: ReadonlyArray<Prepared>,
   cheats: ReadonlyArray<string>
 ) {
-  // A file that never ends cannot score in one exercise and not in the other, and it takes its time each time.
+  const firsts = new Set([...Map.groupBy(all, (one) => one.chapter).values()].map(([first]) => first))
   const endless = new Set(
     cheats.filter((file) => readFileSync(file, "utf8").startsWith("// outcome: timedOut")).map((file) =>
       basename(file, ".ts")
@@ -35,8 +41,10 @@ export const tryCheats = Effect.fnUntraced(function*(
         fault("solution", "solution.ts", `it does not pass where a learner's file is checked: ${why}`)
       }
     }
-    for (const { name, text } of prepared.find((one) => one.id === id)?.cheats.filter((one) => one.runs) ?? []) {
-      if (endless.has(name) && exercise !== exercises[0]) continue
+    for (
+      const { answers, name, text } of prepared.find((one) => one.id === id)?.cheats.filter((one) => one.runs) ?? []
+    ) {
+      if (endless.has(name) ? exercise !== all[0] : !answers && !firsts.has(exercise)) continue
       ran++
       const file = join(place.scratch, "cheats", id, `${name}.ts`)
       mkdirSync(dirname(file), { recursive: true })

@@ -189,23 +189,32 @@ const accessLine = (
   level: LogLevel.LogLevel,
   span: Tracer.AnySpan | undefined
 ): string => {
+  const { method, outcome, requestId, route = "", service, stage, userId = "" } = report
   const query = report.path.indexOf("?")
   const path = (query === -1 ? report.path : report.path.slice(0, query)).slice(0, maxPath)
   const millis = Math.round(Number(report.endNanos - report.startNanos) / 1e3) / 1e3
+  // One look at all that others have chosen, instead of one at each.
+  const { spanId = "", traceId = "" } = span ?? {}
+  const quote = plain.test(`${method}${path}${route}${requestId}${userId}${service}${traceId}${spanId}`)
+    ? inQuotes
+    : asJson
   let line = `{"${fields.time}":"${time}","${fields.level}":"${level.toUpperCase()}","${fields.message}":"request"`
-  if (span !== undefined) line += member(fields.traceId, span.traceId) + member(fields.spanId, span.spanId)
-  line += member(fields.method, report.method) + member(fields.path, path)
-  if (report.route !== undefined) line += member(fields.route, report.route)
+  if (span !== undefined) line += `,"${fields.traceId}":${quote(traceId)},"${fields.spanId}":${quote(spanId)}`
+  line += `,"${fields.method}":${quote(method)},"${fields.path}":${quote(path)}`
+  if (report.route !== undefined) line += `,"${fields.route}":${quote(route)}`
   line += `,"${fields.status}":${report.status},"${fields.durationMillis}":${millis}`
-  line += member(fields.requestId, report.requestId)
-  if (report.userId !== undefined) line += member(fields.userId, report.userId)
-  line += member(fields.service, report.service) + member(fields.outcome, report.outcome)
-  if (report.stage !== undefined) line += member(fields.stage, report.stage)
+  line += `,"${fields.requestId}":${quote(requestId)}`
+  if (report.userId !== undefined) line += `,"${fields.userId}":${quote(userId)}`
+  line += `,"${fields.service}":${quote(service)},"${fields.outcome}":"${outcome}"`
+  if (stage !== undefined) line += `,"${fields.stage}":"${stage}"`
   return `${line}}`
 }
 
-const member = (field: string, value: string): string =>
-  `,"${field}":${/^[ !#-[\]-~]*$/.test(value) ? `"${value}"` : oneLine(JSON.stringify(value))}`
+/** Text that JSON takes as it is. */
+const plain = /^[ !#-[\]-~]*$/
+
+const inQuotes = (value: string): string => `"${value}"`
+const asJson = (value: string): string => oneLine(JSON.stringify(value))
 
 /** Times of one second differ in their last digits: making the whole text anew takes longer than the rest of a line. */
 const timestamps = (): (millis: number) => string => {

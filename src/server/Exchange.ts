@@ -161,7 +161,8 @@ export const lapUnsafe = (
 }
 
 /**
- * Adds a stretch that was measured elsewhere, and reports it as `StageTimed`.
+ * Adds a stretch that was measured elsewhere. The stretches of a request are reported together, as `StageTimed`, when its
+ * answer is ready: one after the other while it runs they would cost twice as much.
  *
  * @category unsafe
  * @since 0.1.0
@@ -171,6 +172,6 @@ export const recordUnsafe = (
   fiber: Fiber.Fiber<unknown, unknown>,
   lap: Recorder.StageTimed
 ): void => {
-  state.laps.push(lap)
-  state.recorder?.(lap, fiber)
+  if (state.status === 0) state.laps.push(lap)
+  else state.recorder?.(lap, fiber)
 }

@@ -1,11 +1,12 @@
 /**
- * The headers that keep an API's answers from being misread by browsers: no sniffing, no caching, no framing, no referrer.
+ * The headers that keep an API's answers from being misread by browsers: no sniffing, no caching, no framing.
  *
  * They are on every outcome. A response that sets one of them itself (a cacheable `Cache-Control`, a page's own policy)
  * keeps its own value.
  *
  * **Gotchas**
  *
+ * - `Referrer-Policy` says what a page tells the next one, and an answer in JSON has no links: add it where you serve pages.
  * - `Strict-Transport-Security` is sent only where the request came over https, as its RFC asks.
  *
  * @example
@@ -33,7 +34,6 @@ import * as ServerStage from "./ServerStage.ts"
 export const defaults: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
   "cache-control": "no-store",
-  "referrer-policy": "no-referrer",
   "content-security-policy": "frame-ancestors 'none'"
 }
 

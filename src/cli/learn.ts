@@ -4,8 +4,8 @@ import { Argument, Command, Flag } from "effect/cli"
 import { readFileSync } from "node:fs"
 import * as Progress from "../workbook/Progress.ts"
 import * as Workspace from "../workbook/Workspace.ts"
-import { edit, editorOf, resetSentence, solutionLines } from "./internal/learnActions.ts"
-import { check, predict } from "./internal/learnCheck.ts"
+import { edit, editorOf, hiddenLines, resetSentence, solutionLines } from "./internal/learnActions.ts"
+import { check } from "./internal/learnCheck.ts"
 import {
   base,
   confirmed,
@@ -21,24 +21,29 @@ import {
 } from "./internal/learnCommand.ts"
 import { hintFor, hintsOf, taskFor } from "./internal/learnHints.ts"
 import { lessonFile, loadPath, placeOn, resultOf } from "./internal/learnPath.ts"
+import { predict } from "./internal/learnPredict.ts"
 import { progressLines, rowLine } from "./internal/learnScreen.ts"
 import {
   exerciseFor,
+  isHidden,
   lookOf,
   near,
   rowsOf,
   type Session,
   someFor,
   stateOf,
+  summaryOf,
   usage
 } from "./internal/learnSession.ts"
-import { cut, many } from "./internal/learnText.ts"
+import { cut } from "./internal/learnText.ts"
 import { load } from "./optional.ts"
 
 const watching = Effect.fnUntraced(function*(session: Session, progress: Progress.Progress) {
   const path = Option.isSome(session.options.path) ? yield* loadPath(session, session.options.path.value) : undefined
-  if (session.options.json) return yield* usage("--json is for the commands that end: list, check, progress.")
-  if (path !== undefined && placeOn(path, progress) === path.steps.length) return yield* say(resultOf(path, progress))
+  if (session.options.json) return yield* usage(session.words.jsonEnds)
+  if (path !== undefined && placeOn(path, progress) === path.steps.length) {
+    return yield* say(resultOf(session.words, path, progress))
+  }
   const service = yield* withGrader(session)
   // The process starts while the screen is being made; a problem with it shows in the first verdict.
   yield* Effect.forkScoped(Effect.ignore(service.ready))
@@ -49,23 +54,30 @@ const watching = Effect.fnUntraced(function*(session: Session, progress: Progres
   yield* Console.log(yield* farewell(session, path))
 }, Effect.scoped)
 
+/** What the instructor has set, in words. */
+const setLines = ({ assignment, words }: Session): ReadonlyArray<string> =>
+  assignment === undefined
+    ? []
+    : [words.assignment(assignment.title), ...assignment.due === undefined ? [] : [words.due(assignment.due)], ""]
+
 const list = Command.make("list", {
   pending: flag("pending", "only what is not solved"),
   level: Flag.Int("level").pipe(Flag.optional, Flag.withDescription("only one level: 1, 2 or 3"))
 }, ({ level, pending }) =>
   withSession(Effect.fnUntraced(function*(session, progress) {
-    const look = lookOf(session.options)
-    const rows = rowsOf(session.catalogue.exercises, progress).filter((row) =>
+    const look = lookOf(session)
+    const { words } = look
+    const rows = rowsOf(session.exercises, progress).filter((row) =>
       (!pending || row.status !== "solved") && Option.getOrElse(level, () => row.level) === row.level
     )
     if (session.options.json) return yield* json(rows)
     const chapters = Map.groupBy(rows, (row) => row.chapter)
     const lines = Array.from(chapters, ([chapter, some]) => {
       const name = chapter.slice(3).replaceAll("-", " ")
-      return [`Chapter ${Number(chapter.slice(0, 2))}: ${name}`, ...some.map((row) => rowLine(row, look)), ""]
+      return [words.chapter(Number(chapter.slice(0, 2)), name), ...some.map((row) => rowLine(row, look)), ""]
     })
-    const { exercises, maximum, points, solved } = Progress.summary(progress, session.catalogue)
-    yield* say([...lines.flat(), `${solved} of ${exercises} solved, ${points} of ${many(maximum, "point")}`])
+    const { exercises, maximum, points, solved } = summaryOf(session, progress)
+    yield* say([...setLines(session), ...lines.flat(), words.solvedOf(solved, exercises, points, maximum)])
   }))).pipe(Command.withDescription("All exercises, and how each stands"))
 
 const openCommand = Command.make(
@@ -78,7 +90,7 @@ const openCommand = Command.make(
       const file = Workspace.fileOf(session.workspace, exercise)
       yield* Console.log(near(file))
       if (editorOf(session.options) === undefined || !(Option.isSome(session.options.editCmd) || interactive())) return
-      const problem = yield* edit(session.options, file)
+      const problem = yield* edit(session, file)
       if (problem !== undefined) return yield* usage(problem)
     }))
 ).pipe(Command.withDescription("Make an exercise the current one, print its file, and open it in the editor"))
@@ -94,22 +106,23 @@ const hint = Command.make("hint", {
   withSession(Effect.fnUntraced(function*(session, progress) {
     const exercise = yield* exerciseFor(session, id, progress)
     const { manifest } = exercise
+    const { words } = session
     const hints = hintsOf(exercise)
     const entry = Progress.entryOf(progress, manifest.id)
     const chosen = Option.getOrElse(task, () => {
       const left = [...hints.keys()].find((one) => (entry.hints[one] ?? 0) < (hints.get(one)?.length ?? 0))
       return left ?? taskFor(hints, exercise, undefined)
     })
-    if (chosen === undefined) return yield* usage(`There are no hints for ${manifest.id}.`)
+    if (chosen === undefined) return yield* usage(words.noHints(manifest.id))
     const found = hintFor(hints, chosen, entry, Option.getOrUndefined(tier))
     if (found === undefined) {
-      const names = [...hints].map(([name, tiers]) => `${name} (1 to ${tiers.length})`).join(", ")
-      return yield* usage(`There is no such hint for ${manifest.id}. There are hints for ${names}.`)
+      const names = [...hints].map(([name, tiers]) => words.hintTiers(name, tiers.length)).join(", ")
+      return yield* usage(words.noSuchHint(manifest.id, names))
     }
     yield* Progress.update(session.workspace, Progress.hinted(manifest.id, found.task, found.tier))
     if (session.options.json) return yield* json({ id: manifest.id, ...found })
     const title = manifest.tasks.find((one) => one.id === found.task)?.title ?? ""
-    yield* say([`${manifest.id} ${found.task} ${title}`, `Hint ${found.tier} of ${found.of}: ${found.text}`])
+    yield* say([`${manifest.id} ${found.task} ${title}`, words.hint(found.tier, found.of, found.text)])
   }))).pipe(Command.withDescription("The next hint; each task has a few, from a question to the shape of the answer"))
 
 const yesFlag = flag("yes", "do not ask", "y")
@@ -121,12 +134,16 @@ const solution = Command.make(
     withSession(Effect.fnUntraced(function*(session, progress) {
       const exercise = yield* exerciseFor(session, id, progress)
       const { id: name } = exercise.manifest
+      const { words } = session
+      if (isHidden(session, exercise)) return yield* usage(hiddenLines(session).join("\n"))
+      if (Option.isNone(exercise.solution)) return yield* usage(words.noSolution)
       const entry = Progress.entryOf(progress, name)
       if (!entry.solved && !entry.seen) {
         const go = yield* confirmed(
-          `${name} is not solved yet. Show the solution, and note it as seen?`,
+          session,
+          words.askSolution(name),
           yes,
-          `${name} is not solved yet. To see the solution all the same, and have it noted: add --yes.`
+          words.yesForSolution(name)
         )
         if (!go) return
         yield* Progress.update(session.workspace, Progress.looked(name))
@@ -144,29 +161,30 @@ const reset = Command.make("reset", {
   yes: yesFlag
 }, (given) =>
   withSession(Effect.fnUntraced(function*(session, progress) {
-    const { catalogue, workspace } = session
-    if (given.all && Option.isSome(given.id)) return yield* usage("Name an exercise or a chapter, or say --all.")
+    const { catalogue, words, workspace } = session
+    if (given.all && Option.isSome(given.id)) return yield* usage(words.nameOrAllReset)
     const chosen = given.all
       ? catalogue.exercises
       : Option.isSome(given.id)
       ? yield* someFor(session, given.id.value, progress)
       : [yield* exerciseFor(session, Option.none(), progress)]
-    const names = chosen.length === 1 ? chosen[0]?.manifest.id ?? "" : many(chosen.length, "exercise")
+    const names = chosen.length === 1 ? chosen[0]?.manifest.id ?? "" : words.exercises(chosen.length)
     if (given.keep) {
       yield* Effect.forEach(chosen, (exercise) => Workspace.keep(workspace, exercise), { discard: true })
-      return yield* Console.log(
-        `${names}: your ${chosen.length === 1 ? "file stays as it is" : "files stay as they are"}.`
-      )
+      return yield* Console.log(words.keeps(names, chosen.length))
     }
     const go = chosen.length === 1 && !interactive() || (yield* confirmed(
-      `Put the stub of ${names} back? What you wrote is kept aside.`,
+      session,
+      words.askReset(names),
       given.yes,
-      `This puts ${names} back. Add --yes.`
+      words.yesForReset(names)
     ))
     if (!go) return
     const done = yield* Workspace.reset(workspace, chosen)
-    yield* say(done.filter((one) => one.backup !== undefined || done.length === 1).map(resetSentence))
-    if (done.length > 1) yield* Console.log(`${names}: the stubs are back.`)
+    yield* say(
+      done.filter((one) => one.backup !== undefined || done.length === 1).map((one) => resetSentence(words, one))
+    )
+    if (done.length > 1) yield* Console.log(words.stubsBack(names))
   }))).pipe(
     Command.withDescription("Put the stub of an exercise, a chapter or everything back; your files are kept aside")
   )
@@ -183,7 +201,7 @@ const lesson = Command.make("lesson", {
       : (yield* exerciseFor(session, Option.none(), progress)).manifest.id
     const file = lessonFile(session, current)
     if (file === undefined) {
-      return yield* usage(`There is no lesson ${current}. Lessons go by their chapter, such as 2.`)
+      return yield* usage(session.words.noLesson(current))
     }
     const text = readFileSync(file, "utf8")
     if (session.options.json) return yield* json({ file: near(file), text })
@@ -192,11 +210,11 @@ const lesson = Command.make("lesson", {
 
 const progressCommand = Command.make("progress", {}, () =>
   withSession(Effect.fnUntraced(function*(session, progress) {
-    const { catalogue, options } = session
+    const { exercises, options, words } = session
     if (Option.isSome(options.path)) {
-      return yield* say(resultOf(yield* loadPath(session, options.path.value), progress))
+      return yield* say(resultOf(words, yield* loadPath(session, options.path.value), progress))
     }
-    const { byChapter, byLevel, ...sum } = Progress.summary(progress, catalogue)
+    const { byChapter, byLevel, ...sum } = summaryOf(session, progress)
     const current = yield* exerciseFor(session, Option.none(), progress)
     if (options.json) {
       return yield* json({
@@ -205,27 +223,30 @@ const progressCommand = Command.make("progress", {}, () =>
         byChapter: Object.fromEntries(byChapter),
         byLevel: Object.fromEntries(byLevel),
         byExercise: Object.fromEntries(
-          catalogue.exercises.map(({ manifest }) => [manifest.id, Progress.entryOf(progress, manifest.id)])
+          exercises.map(({ manifest }) => [manifest.id, Progress.entryOf(progress, manifest.id)])
         )
       })
     }
-    const look = lookOf(options)
-    const counts = (one: Progress.Sum): string =>
-      `${one.solved} of ${many(one.exercises, "exercise")}, ${one.points} of ${many(one.maximum, "point")}`
+    const look = lookOf(session)
+    const broken = Progress.brokenSeals(progress)
+    const counts = (one: Progress.Sum): string => words.sum(one.solved, one.exercises, one.points, one.maximum)
     yield* say([
+      ...setLines(session),
       ...progressLines(stateOf(session, current, progress), look).slice(look.plain ? 1 : 0),
+      ...sum.open === 0 ? [] : [words.pointsOpen(sum.open)],
+      ...broken.length === 0 ? [] : [words.sealBroken(broken.join(", "))],
       "",
       ...Array.from(byChapter, ([name, one]) =>
         cut(
-          `Chapter ${Number(name.slice(0, 2))}, ${name.slice(3).replaceAll("-", " ")}: ${counts(one)}`,
+          words.chapterSum(Number(name.slice(0, 2)), name.slice(3).replaceAll("-", " "), counts(one)),
           look.columns
         )),
       "",
       ...[...byLevel].sort(([one], [other]) => one - other).map(([level, one]) =>
-        `Level ${level}: ${counts(one)}${one.mastered ? ", mastered" : ""}`
+        words.levelSum(level, `${counts(one)}${one.mastered ? `, ${words.mastered}` : ""}`)
       ),
       "",
-      `Next: ${current.manifest.id} ${current.manifest.title}`
+      words.next(`${current.manifest.id} ${current.manifest.title}`)
     ])
   }))).pipe(Command.withDescription("What is done: by chapter, by level, or on a path"))
 

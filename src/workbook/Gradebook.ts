@@ -120,6 +120,8 @@ export interface Statistics {
     readonly points: number
     readonly passed: number
     readonly failed: number
+    /** How often it could not be run. */
+    readonly open: number
   }>
   /** The most frequent first. */
   readonly wrong: ReadonlyArray<WrongAnswer>
@@ -133,7 +135,7 @@ export interface Statistics {
  */
 export interface Mark {
   readonly row: RubricRow
-  /** 0 to 4, by the share of the points; `undefined` where a person decides. */
+  /** 0 to 4, by the share of the points; `undefined` where a person decides, and where a task of the row is open. */
   readonly mark: number | undefined
   /** The tasks of the row that did not pass, by their titles. */
   readonly missing: ReadonlyArray<string>
@@ -377,7 +379,8 @@ const answersOf = ({ folder, learner }: Submission, { items }: Assignment): Read
   })
 
 const isWrong = ({ untouched, verdict }: Graded): boolean =>
-  verdict !== undefined && !untouched && !verdict.passed && verdict.outcome !== "couldNotFinish"
+  verdict !== undefined && !untouched && !verdict.passed
+  && verdict.outcome !== "couldNotFinish" && verdict.outcome !== "open"
 
 const ranOut = (verdict: Verdict): boolean =>
   verdict.outcome === "timedOut" || verdict.outcome === "crashed" || verdict.outcome === "couldNotFinish"
@@ -401,7 +404,9 @@ const statisticsOf = (
     const verdict = group[0]?.verdict
     if (verdict === undefined) return []
     const typed = verdict.types.errors[0]
-    const message = verdict.tasks.find((task) => !task.passed && task.message !== "This task did not run.")?.message
+    const message = verdict.tasks.find((task) =>
+      !task.passed && task.open !== true && task.message !== "This task did not run."
+    )?.message
     return [{
       learners: group.map((one) => one.learner),
       failing: failing(verdict),
@@ -417,7 +422,8 @@ const statisticsOf = (
     mean: answers.length === 0 ? 0 : answers.reduce((sum, one) => sum + one.points, 0) / answers.length,
     tasks: exercise.manifest.tasks.map(({ id, points, title }) => {
       const passed = answers.filter((one) => one.tasks.some((task) => task.id === id && task.passed)).length
-      return { id, title, points, passed, failed: answers.length - passed }
+      const open = answers.filter((one) => one.tasks.some((task) => task.id === id && task.open === true)).length
+      return { id, title, points, passed, failed: answers.length - passed - open, open }
     }),
     wrong: wrong.toSorted((a, b) => b.learners.length - a.learners.length)
   }
@@ -427,12 +433,13 @@ const markOf = (row: RubricRow, exercise: Exercise, verdict: Verdict | undefined
   const tasks = exercise.manifest.tasks.filter(({ id }) => row.tasks?.includes(id) === true)
   const counts = (verdict?.points ?? 0) > 0
   const won = tasks.filter(({ id }) => counts && verdict?.tasks.some((task) => task.id === id && task.passed) === true)
+  const open = tasks.some(({ id }) => verdict?.tasks.some((task) => task.id === id && task.open === true) === true)
   // A guard has no points, and a row of guards alone is counted by their number.
   const size = (some: typeof tasks): number =>
     tasks.every(({ points }) => points === 0) ? some.length : some.reduce((sum, { points }) => sum + points, 0)
   return {
     row,
-    mark: row.tasks === undefined ? undefined : Math.floor((4 * size(won)) / Math.max(1, size(tasks))),
+    mark: row.tasks === undefined || open ? undefined : Math.floor((4 * size(won)) / Math.max(1, size(tasks))),
     missing: tasks.filter((task) => !won.includes(task)).map(({ title }) => title)
   }
 }

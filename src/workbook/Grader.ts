@@ -6,6 +6,10 @@
  * fresh one is started for the next check. The compiler looks at the file at the same time. Checks run one after
  * another, however many are asked for at once.
  *
+ * Exercises with SQL run on PostgreSQL and on nothing else. The course starts it (`postgres.mjs`, in a process of its own);
+ * it is started by the first such check, stays for the later ones, and each check gets a schema of its own. Where none can
+ * be had, the tasks that need it stay `open`, and the others are graded.
+ *
  * A check never fails as an effect. Whatever a file does (loops for ever, exits, throws while it loads, prints megabytes,
  * reaches for the test runner), the answer is a verdict, and the next check finds a clean grader.
  *
@@ -42,6 +46,7 @@ import { basename, dirname, join, relative, resolve, sep } from "node:path"
 import type { Exercise } from "./Catalogue.ts"
 import { type Host, type HostLost, HostUnavailable, startHost } from "./internal/hostProcess.ts"
 import { type Checked, judge, stopped } from "./internal/judge.ts"
+import * as Postgres from "./internal/postgresProcess.ts"
 import { checkTypes } from "./internal/typeGate.ts"
 import type { TypeVerdict, Verdict } from "./Verdict.ts"
 
@@ -135,6 +140,7 @@ export const make = Effect.fnUntraced(function*(
   const scope = yield* Effect.scope
   const turn = yield* Semaphore.make(1)
   const resting = yield* FiberHandle.make<void>()
+  const postgres = yield* Postgres.make({ course, root, fromSource })
   let scratch: string | undefined
   let starting: Fiber.Fiber<Host, HostUnavailable> | undefined
   let running: Host | undefined
@@ -218,9 +224,24 @@ export const make = Effect.fnUntraced(function*(
 
   type Ended = (checked: Checked) => Verdict
 
-  const testsOf = Effect.fnUntraced(function*(subject: Subject): Effect.fn.Return<Ended, HostUnavailable | HostLost> {
+  const sqlFor = Effect.fnUntraced(function*({ manifest: { needsSql, tasks } }: Exercise) {
+    if (needsSql === undefined || needsSql === false) return { given: undefined, open: undefined }
+    return yield* postgres.schema.pipe(
+      Effect.map((place) => ({ given: { _tag: "Place" as const, place }, open: undefined })),
+      Effect.catch(({ reason }) =>
+        Effect.succeed({
+          given: { _tag: "None" as const },
+          open: { tasks: needsSql === true ? tasks.map((task) => task.id) : needsSql, reason }
+        })
+      )
+    )
+  })
+
+  const testsOf = Effect.fnUntraced(function*(
+    subject: Subject
+  ): Effect.fn.Return<Ended, HostUnavailable | HostLost, Scope.Scope> {
     const { exercise, file, trusted } = subject
-    const host = yield* ready
+    const [host, sql] = yield* Effect.all([ready, sqlFor(exercise)], { concurrency: 2 })
     const limit = limitOf(subject)
     const answer = yield* host.ask({
       number: number++,
@@ -228,7 +249,9 @@ export const make = Effect.fnUntraced(function*(
       folder: trusted === true ? dirname(resolve(file)) : exercise.folder,
       spec: exercise.spec,
       given: trusted === true ? undefined : [...exercise.given, join(course, "support.ts")],
-      imports: exercise.manifest.imports ?? []
+      imports: exercise.manifest.imports ?? [],
+      sql: sql.given,
+      skip: sql.open?.tasks ?? []
     }).pipe(
       Effect.timeoutOption(limit),
       Effect.onInterrupt(() => stop)
@@ -238,7 +261,7 @@ export const make = Effect.fnUntraced(function*(
         yield* stop
         yield* launch
       }
-      return (checked) => judge(checked, answer.value)
+      return (checked) => judge({ ...checked, open: sql.open }, answer.value)
     }
     const output = host.printed()
     yield* stop
@@ -270,7 +293,7 @@ export const make = Effect.fnUntraced(function*(
       return yield* result((checked) => stopped(checked, "couldNotFinish", `There is no file ${file}.`), notChecked)
     }
     const [ended, types] = yield* Effect.all([
-      testsOf(subject).pipe(
+      Effect.scoped(testsOf(subject)).pipe(
         Effect.catch((error) => error._tag === "HostLost" ? Effect.as(stop, lost(error)) : Effect.succeed(lost(error)))
       ),
       typesOf(subject)
@@ -278,7 +301,8 @@ export const make = Effect.fnUntraced(function*(
     return yield* result(ended, types)
   })
 
-  const restLater = FiberHandle.run(resting, Effect.delay(turn.withPermit(stop), idle))
+  const rest = turn.withPermit(Effect.andThen(stop, postgres.rest))
+  const restLater = FiberHandle.run(resting, Effect.delay(rest, idle))
 
   return {
     check: (subject) =>
@@ -292,6 +316,6 @@ export const make = Effect.fnUntraced(function*(
       Effect.mapError(({ reason }) => new GraderUnavailable({ reason })),
       Effect.asVoid
     ),
-    rest: turn.withPermit(stop)
+    rest
   }
 })

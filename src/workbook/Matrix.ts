@@ -40,10 +40,11 @@ import * as Catalogue from "./Catalogue.ts"
 import { type BatchPlace, BatchUnavailable, prepareAll, runAll } from "./internal/batchProcess.ts"
 import * as Gates from "./internal/gates.ts"
 import * as Messages from "./internal/messages.ts"
-import { plan, type Planned, type Role, verdictOf } from "./internal/plan.ts"
+import { chunks, plan, type Planned, type Role, verdictOf } from "./internal/plan.ts"
 import { type Survivor, survivorsGate, withinBudget } from "./internal/survivors.ts"
 import { tryCheats } from "./internal/tryCheats.ts"
 import { checkAllTypes, type TypesUnavailable } from "./internal/typeGate.ts"
+import type { Verdict } from "./Verdict.ts"
 
 /**
  * What a fault belongs to.
@@ -176,6 +177,12 @@ const withTypes = Effect.fnUntraced(function*(place: Place, alive: ReadonlyArray
   return files.filter(({ file }) => !errors.has(file)).map(({ one }) => one)
 })
 
+/** What a small mistake is told; the tests behind the one that notices it are not run. */
+const toldOf = (verdict: Verdict): string => {
+  const messages = verdict.tasks.flatMap(({ message = "", passed }) => passed ? [] : [message])
+  return verdict.problem ?? messages.find((message) => !message.startsWith("This task ")) ?? "by the compiler"
+}
+
 interface Place extends BatchPlace {
   readonly course: string
   readonly scratch: string
@@ -241,20 +248,16 @@ const checkAll = Effect.fnUntraced(function*(options: MatrixOptions): Effect.fn.
     ...mutants
   ])
   const [results, errors] = yield* Effect.all([
-    runAll(place, planned, { processes, size: 200 }),
+    runAll(place, chunks(planned, { size: 350, sql: processes }), { processes, course: catalogue.folder }),
     checkAllTypes(place, files)
   ], { concurrency: 2 })
   const verdicts = planned.map((one) => ({ one, verdict: verdictOf(one, results.get(one.number)) }))
   const unnoticed = verdicts.filter(({ one, verdict }) => one.role === "automatic" && verdict.passed)
   const alive = yield* withTypes(place, unnoticed.map(({ one }) => one))
   yield* report(cheats.length === 0 ? "all files are run" : "all files are run; now the cheats")
-  const parts = Array.from({ length: processes }, (_, part) => exercises.filter((_, at) => at % processes === part))
-    .filter((some) => some.length > 0)
   const tried = cheats.length === 0
     ? []
-    : yield* Effect.forEach(parts, (some) => tryCheats(place, some, exercises, prepared, cheats), {
-      concurrency: processes
-    })
+    : yield* tryCheats(place, { exercises, prepared, cheats, processes })
   yield* report("done")
 
   const faults = [...Gates.conceptsGate(catalogue, exercises, lessonsOf(catalogue.folder))]
@@ -264,7 +267,11 @@ const checkAll = Effect.fnUntraced(function*(options: MatrixOptions): Effect.fn.
     const mine = verdicts.filter(({ one }) => one.exercise === exercise)
     const inRole = (role: Role) => mine.filter(({ one }) => one.role === role)
     const wrong = new Map(inRole("mutant").map(({ one, verdict }) => [one.file, verdict]))
-    const surviving = survivorsGate(exercise, alive.filter((one) => one.exercise === exercise).map((one) => one.name))
+    const surviving = survivorsGate(
+      exercise,
+      alive.filter((one) => one.exercise === exercise).map((one) => one.name),
+      new Map(inRole("automatic").map(({ one, verdict }) => [one.name, toldOf(verdict)]))
+    )
     faults.push(
       ...Gates.filesGate(exercise),
       ...Gates.typesGate(exercise, errors),

@@ -2,12 +2,13 @@
  * Folders to hand on: the autograder for Gradescope, and the student's copy of a course without its solutions.
  *
  * A pack is a folder with what the course needs to run (the package's own files, the library, the exercises that were
- * asked for) and nothing that gives an answer away: no solutions, alternatives or wrong answers. `compress` makes one file of it
- * with the system's `zip`, or with `tar` where there is no `zip`; the folder stays either way.
+ * asked for) and nothing that gives an answer away: no solutions, alternatives or wrong answers. `zip` makes one file of it, on
+ * every system in the same way; the folder stays.
  *
  * **Gotchas**
  *
- * - Gradescope takes a zip whose scripts are at its root. Where the system has no `zip`, pack the folder's contents yourself.
+ * - Gradescope takes a zip whose scripts are at its root, which is what `zip` makes.
+ * - The assignment goes along as `assignment.json`; `learn` follows it by itself, hidden solutions included.
  * - Specs are in both packs: a student's copy checks itself, so it has to. Hints are left out only with `hints: false`.
  * - Gradescope's image fetches Node and the packages once, while it is built. A check needs no network.
  *
@@ -35,11 +36,11 @@
  * @since 0.1.0
  */
 import { Effect, Schema } from "effect"
-import { spawnSync } from "node:child_process"
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { basename, dirname, join, relative, resolve } from "node:path"
 import type { Assignment } from "./Assignment.ts"
 import type { Catalogue } from "./Catalogue.ts"
+import { writeZip } from "./internal/zip.ts"
 
 /**
  * A pack cannot be made.
@@ -84,17 +85,6 @@ export interface Pack {
   readonly files: number
 }
 
-/**
- * A file that was made of a folder.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Archive {
-  readonly file: string
-  readonly format: "zip" | "tar.gz"
-}
-
 // What a course needs besides its exercises. Tests and the guide for teachers, which has model answers, stay at home.
 const shared = [
   "package.json",
@@ -107,7 +97,8 @@ const shared = [
   "dist",
   "lessons"
 ]
-const private_ = new Set(["node_modules", ".git", ".lifecycle", "workspace", "TEACHING.md", "site"])
+// MESSAGES.md quotes what each wrong answer is told.
+const private_ = new Set(["node_modules", ".git", ".lifecycle", "workspace", "TEACHING.md", "MESSAGES.md", "site"])
 const answers = new Set(["solution.ts", "alternatives", "mutants"])
 
 /**
@@ -150,25 +141,18 @@ export const gradescope = Effect.fn("Pack.gradescope")(function*(
 })
 
 /**
- * Makes one file of a pack, beside its folder: a zip where the system has `zip`, else a `.tar.gz`.
+ * Makes one zip file of a pack. The scripts in it can be run where it is unpacked, also when it was made on Windows.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const compress = Effect.fn("Pack.compress")(
-  function*(pack: Pack): Effect.fn.Return<Archive, PackProblem> {
-    return yield* attempt(pack.folder, () => {
-      const make = (format: Archive["format"], command: string, args: ReadonlyArray<string>): Archive | undefined => {
-        const file = `${pack.folder}.${format}`
-        rmSync(file, { force: true })
-        const ran = spawnSync(command, [...args, file, "."], { cwd: pack.folder, encoding: "utf8", windowsHide: true })
-        if (ran.status === 0) return { file, format }
-        if (ran.error === undefined) throw new Error(`${command} ended with ${ran.status}: ${ran.stderr.trim()}`)
-        return undefined
-      }
-      const made = make("zip", "zip", ["-q", "-r", "-X"]) ?? make("tar.gz", "tar", ["-czf"])
-      if (made === undefined) throw new Error("There is neither zip nor tar on this machine: pack the folder yourself.")
-      return made
+export const zip = Effect.fn("Pack.zip")(
+  function*(pack: Pack, file: string): Effect.fn.Return<string, PackProblem> {
+    return yield* attempt(file, () => {
+      const path = resolve(file)
+      mkdirSync(dirname(path), { recursive: true })
+      writeZip(pack.folder, path)
+      return path
     })
   }
 )
@@ -236,6 +220,7 @@ case "$(uname -m)" in
   *) machine=x64 ;;
 esac
 name="node-v$version-linux-$machine"
+command -v curl > /dev/null || { apt-get update && apt-get install -y curl ca-certificates; }
 cd /tmp
 curl -fsSLO "https://nodejs.org/dist/v$version/$name.tar.gz"
 curl -fsSL "https://nodejs.org/dist/v$version/SHASUMS256.txt" | grep " $name.tar.gz\\$" | sha256sum --check
@@ -246,15 +231,17 @@ npm ci --no-audit --no-fund
 `
 
 const runAutograder = `#!/usr/bin/env bash
-# Runs for every submission: grades it and writes what Gradescope shows.
-cd /autograder/source
-results=/autograder/results/results.json
-if ! node src/cli/bin.mjs grade /autograder/submission --assignment assignment.json --report gradescope \\
-  > /tmp/results.json; then
+# Runs for every submission: grades it and writes what Gradescope shows. AUTOGRADER is another root, to try it elsewhere.
+root="\${AUTOGRADER:-/autograder}"
+results="$root/results/results.json"
+mkdir -p "$root/results"
+cd "$root/source" || exit 1
+made="$(mktemp)"
+if ! node src/cli/bin.mjs grade "$root/submission" --assignment assignment.json --report gradescope > "$made"; then
   echo "The autograder ended with an error; see the lines above." >&2
 fi
-if [ -s /tmp/results.json ]; then
-  cp /tmp/results.json "$results"
+if [ -s "$made" ]; then
+  cp "$made" "$results"
 else
   echo '{ "score": 0, "output": "There was nothing to grade, or the autograder could not run. The files have to lie as in the workspace: 02-deadlines/02-one-budget/exercise.ts, or 02.2.ts." }' > "$results"
 fi

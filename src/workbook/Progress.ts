@@ -5,6 +5,8 @@
  * the course: what the course no longer has is kept as it is, and comes back when the exercise does. Points never go down; a
  * solved exercise stays solved when the file is changed afterwards, and is `stale` when its stub has changed since.
  *
+ * A prediction is kept before its result is shown, with a seal over what was said. A later one is added behind it.
+ *
  * Everything but `load` and `update` is a pure function of a `Progress`. `update` reads the file, changes it and writes it
  * in one go, so a watch screen and a command in another terminal do not undo each other.
  *
@@ -13,6 +15,8 @@
  * - Two updates in the very same moment, from two processes, may lose one of the two; the file stays whole.
  * - A file that cannot be read is moved aside, never overwritten; `load` says where it went.
  * - A check that could not be made is no attempt.
+ * - `open` is an exercise that passed as far as it could be run, without PostgreSQL: its points so far count, and the rest
+ *   waits for a check where PostgreSQL is.
  *
  * @example
  * ```ts
@@ -39,9 +43,10 @@
  * @since 0.1.0
  */
 import { DateTime, Effect, Option, Schema } from "effect"
+import { createHash } from "node:crypto"
 import { existsSync, readFileSync, renameSync } from "node:fs"
 import { type Catalogue, type Exercise, type Manifest, maximum } from "./Catalogue.ts"
-import type { Verdict } from "./Verdict.ts"
+import { openPoints, type Verdict } from "./Verdict.ts"
 import { keptFile, type Workspace, WorkspaceProblem, writeFile } from "./Workspace.ts"
 
 /**
@@ -52,11 +57,12 @@ import { keptFile, type Workspace, WorkspaceProblem, writeFile } from "./Workspa
  */
 export const Prediction = Schema.Struct({
   at: Schema.String,
-  /** The tasks that were expected to pass. */
-  passing: Schema.Array(Schema.String),
-  /** About how many of the tasks that was right, and of how many. */
-  right: Schema.Int,
-  of: Schema.Int
+  /** What was said, by the question: a task and whether it passes, a question of the exercise and its answer. */
+  said: Schema.Record(Schema.String, Schema.String),
+  /** A hash over all of that, over what it is about, and over the prediction before it. */
+  seal: Schema.String,
+  /** About how many it was right, and of how many; not there before the result was shown. */
+  result: Schema.optionalKey(Schema.Struct({ right: Schema.Int, of: Schema.Int }))
 })
 
 /**
@@ -66,6 +72,14 @@ export const Prediction = Schema.Struct({
  * @since 0.1.0
  */
 export type Prediction = typeof Prediction.Type
+
+/**
+ * What somebody says, before it has a seal.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Said = Pick<Prediction, "at" | "said">
 
 /**
  * What is kept about one exercise.
@@ -87,7 +101,9 @@ export const Entry = Schema.Struct({
   firstSolved: Schema.optionalKey(Schema.String),
   /** The version of the stub that was last checked. */
   courseVersion: Schema.optionalKey(Schema.String),
-  predictions: Schema.Array(Prediction)
+  predictions: Schema.Array(Prediction),
+  /** The points that the last check could not decide. */
+  open: Schema.optionalKey(Schema.Int)
 })
 
 /**
@@ -110,6 +126,8 @@ export interface Progress {
   readonly entries: ReadonlyMap<string, Entry>
   /** Steps of a path that were ticked off, by the path's name. */
   readonly paths: Readonly<Record<string, ReadonlyArray<string>>>
+  /** The predictions of the lessons, by their folders. */
+  readonly lessons: Readonly<Record<string, Prediction>>
   /** Entries that this version does not understand: they are written back as they were. */
   readonly unknown: Readonly<Record<string, unknown>>
 }
@@ -131,7 +149,7 @@ export interface Loaded {
  * @category models
  * @since 0.1.0
  */
-export type Status = "new" | "started" | "solved"
+export type Status = "new" | "started" | "open" | "solved"
 
 /**
  * The sums of some exercises.
@@ -144,6 +162,8 @@ export interface Sum {
   readonly exercises: number
   readonly points: number
   readonly maximum: number
+  /** Points that could not be decided where they were checked. */
+  readonly open: number
 }
 
 /**
@@ -163,7 +183,7 @@ export interface Summary extends Sum {
  * @category constructors
  * @since 0.1.0
  */
-export const empty: Progress = { current: undefined, entries: new Map(), paths: {}, unknown: {} }
+export const empty: Progress = { current: undefined, entries: new Map(), paths: {}, lessons: {}, unknown: {} }
 
 const noEntry: Entry = {
   solved: false,
@@ -179,6 +199,7 @@ const File = Schema.Struct({
   version: Schema.Int,
   current: Schema.optionalKey(Schema.String),
   paths: Schema.optionalKey(Schema.Record(Schema.String, Schema.Array(Schema.String))),
+  lessons: Schema.optionalKey(Schema.Record(Schema.String, Prediction)),
   exercises: Schema.Record(Schema.String, Schema.Unknown)
 })
 const readJson = Schema.decodeUnknownOption(Schema.fromJsonString(File))
@@ -191,7 +212,7 @@ const readEntry = Schema.decodeUnknownOption(Entry)
  * @since 0.1.0
  */
 export const parse = (text: string): Option.Option<Progress> =>
-  Option.map(readJson(text), ({ current, exercises, paths = {} }) => {
+  Option.map(readJson(text), ({ current, exercises, lessons = {}, paths = {} }) => {
     const entries = new Map<string, Entry>()
     const unknown: Record<string, unknown> = {}
     for (const [id, value] of Object.entries(exercises)) {
@@ -199,7 +220,7 @@ export const parse = (text: string): Option.Option<Progress> =>
       if (Option.isSome(entry)) entries.set(id, entry.value)
       else unknown[id] = value
     }
-    return { current, entries, paths, unknown }
+    return { current, entries, paths, lessons, unknown }
   })
 
 /**
@@ -208,10 +229,17 @@ export const parse = (text: string): Option.Option<Progress> =>
  * @category conversions
  * @since 0.1.0
  */
-export const format = ({ current, entries, paths, unknown }: Progress): string => {
+export const format = ({ current, entries, lessons, paths, unknown }: Progress): string => {
   const all = { ...unknown, ...Object.fromEntries(entries) }
   const exercises = Object.fromEntries(Object.entries(all).sort(([one], [other]) => one < other ? -1 : 1))
-  return `${JSON.stringify({ version: 1, ...current !== undefined && { current }, paths, exercises }, undefined, 2)}\n`
+  const file = {
+    version: 1,
+    ...current !== undefined && { current },
+    paths,
+    ...Object.keys(lessons).length > 0 && { lessons },
+    exercises
+  }
+  return `${JSON.stringify(file, undefined, 2)}\n`
 }
 
 const fileOf = (workspace: Workspace): string => keptFile(workspace, "progress.json")
@@ -276,8 +304,9 @@ export const entryOf = (progress: Progress, id: string): Entry => progress.entri
  * @since 0.1.0
  */
 export const statusOf = (progress: Progress, id: string): Status => {
-  const { attempts, hints, predictions, seen, solved } = entryOf(progress, id)
+  const { attempts, failures, hints, open = 0, predictions, seen, solved } = entryOf(progress, id)
   if (solved) return "solved"
+  if (open > 0 && failures === 0) return "open"
   return attempts > 0 || seen || predictions.length > 0 || Object.keys(hints).length > 0 ? "started" : "new"
 }
 
@@ -318,6 +347,7 @@ const sumOf = (progress: Progress, some: ReadonlyArray<Exercise>): Sum => {
   let solved = 0
   let points = 0
   let most = 0
+  let undecided = 0
   for (const { manifest } of some) {
     const entry = entryOf(progress, manifest.id)
     const all = maximum(manifest)
@@ -325,8 +355,9 @@ const sumOf = (progress: Progress, some: ReadonlyArray<Exercise>): Sum => {
     // A solved exercise keeps all its points when an update of the course gives it more, or fewer.
     points += entry.solved ? all : Math.min(entry.points, all)
     most += all
+    if (!entry.solved) undecided += Math.min(entry.open ?? 0, all - Math.min(entry.points, all))
   }
-  return { solved, exercises: some.length, points, maximum: most }
+  return { solved, exercises: some.length, points, maximum: most, open: undecided }
 }
 
 /**
@@ -371,14 +402,18 @@ export const movedTo = (id: string) => (progress: Progress): Progress => ({ ...p
  * @since 0.1.0
  */
 export const checked = (exercise: Exercise, verdict: Verdict, now: DateTime.Utc) => (progress: Progress): Progress =>
-  verdict.outcome === "couldNotFinish" ? progress : withEntry(exercise.manifest.id, (entry) => ({
-    ...entry,
-    attempts: entry.attempts + 1,
-    failures: verdict.passed ? 0 : entry.failures + 1,
-    points: Math.max(entry.points, verdict.points),
-    ...verdict.passed && { solved: true, firstSolved: entry.firstSolved ?? DateTime.formatIso(now) },
-    ...(verdict.passed || !entry.solved) && { courseVersion: exercise.version }
-  }))(progress)
+  verdict.outcome === "couldNotFinish" ? progress : withEntry(exercise.manifest.id, ({ open: _, ...entry }) => {
+    const open = openPoints(verdict)
+    return {
+      ...entry,
+      attempts: entry.attempts + 1,
+      failures: verdict.passed || verdict.outcome === "open" ? 0 : entry.failures + 1,
+      points: Math.max(entry.points, verdict.points),
+      ...verdict.passed && { solved: true, firstSolved: entry.firstSolved ?? DateTime.formatIso(now) },
+      ...(verdict.passed || !entry.solved) && { courseVersion: exercise.version },
+      ...open > 0 && !entry.solved && { open }
+    }
+  })(progress)
 
 /**
  * Notes that a hint was read.
@@ -400,14 +435,60 @@ export const hinted = (id: string, task: string, tier: number) =>
  */
 export const looked = (id: string) => withEntry(id, (entry) => entry.solved ? entry : { ...entry, seen: true })
 
+const sealOf = (about: string, { at, said }: Said, before: string): string =>
+  createHash("sha256")
+    .update(JSON.stringify([about, at, Object.entries(said).sort(([one], [other]) => one < other ? -1 : 1), before]))
+    .digest("hex")
+
 /**
- * Adds a prediction.
+ * Adds a prediction, with its seal. What was said before stays as it is.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const predicted = (id: string, prediction: Prediction) =>
-  withEntry(id, (entry) => ({ ...entry, failures: 0, predictions: [...entry.predictions, prediction] }))
+export const predicted = (id: string, { at, said }: Said) =>
+  withEntry(id, (entry) => {
+    const seal = sealOf(id, { at, said }, entry.predictions.at(-1)?.seal ?? "")
+    return { ...entry, failures: 0, predictions: [...entry.predictions, { at, said, seal }] }
+  })
+
+/**
+ * Notes about how much the prediction of a moment was right. Where that is known already it changes nothing.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const compared = (id: string, at: string, result: { readonly right: number; readonly of: number }) =>
+  withEntry(id, (entry) => ({
+    ...entry,
+    predictions: entry.predictions.map((one) => one.at === at && one.result === undefined ? { ...one, result } : one)
+  }))
+
+/**
+ * Keeps the prediction of a lesson, with its seal. A lesson has one: a second one changes nothing.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const predictedIn = (lesson: string, { at, said }: Said) => (progress: Progress): Progress =>
+  progress.lessons[lesson] !== undefined ? progress : {
+    ...progress,
+    lessons: { ...progress.lessons, [lesson]: { at, said, seal: sealOf(lesson, { at, said }, "") } }
+  }
+
+/**
+ * What was predicted and changed in the file afterwards: ids of exercises, and folders of lessons. A seal that fits does not
+ * prove anything about somebody who makes it anew: it is their own file.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const brokenSeals = ({ entries, lessons }: Progress): ReadonlyArray<string> => [
+  ...Array.from(entries).filter(([id, { predictions }]) =>
+    predictions.some((one, index) => one.seal !== sealOf(id, one, predictions[index - 1]?.seal ?? ""))
+  ).map(([id]) => id),
+  ...Object.entries(lessons).filter(([name, one]) => one.seal !== sealOf(name, one, "")).map(([name]) => name)
+]
 
 /**
  * Ticks off a step of a path.

@@ -41,7 +41,7 @@ import type { Exercise } from "./Catalogue.ts"
 import { maximum } from "./Catalogue.ts"
 import { csv, exercism, githubAnnotations, githubSummary, gradescope, junit } from "./internal/reportFormats.ts"
 import { specTests } from "./internal/specTests.ts"
-import { Outcome, type Verdict } from "./Verdict.ts"
+import { openPoints, Outcome, type Verdict } from "./Verdict.ts"
 
 /**
  * How one task went, and what it counts.
@@ -52,8 +52,8 @@ import { Outcome, type Verdict } from "./Verdict.ts"
 export const TaskReport = Schema.Struct({
   id: Schema.String,
   title: Schema.String,
-  /** `withheld` passed, and counts nothing before the types hold. */
-  status: Schema.Literals(["passed", "failed", "withheld"]),
+  /** `withheld` passed, and counts nothing before the types hold. `open` could not be run where it was graded. */
+  status: Schema.Literals(["passed", "failed", "withheld", "open"]),
   points: Schema.Int,
   max: Schema.Int,
   message: Schema.optionalKey(Schema.String),
@@ -78,6 +78,8 @@ export const ExerciseReport = Schema.Struct({
   status: Schema.Literals([...Outcome.literals, "missing"]),
   points: Schema.Int,
   max: Schema.Int,
+  /** Points that are neither won nor lost, because their tasks could not be run. */
+  open: Schema.Int,
   /** What the points are multiplied by in the totals. */
   weight: Schema.Finite,
   tasks: Schema.Array(TaskReport),
@@ -102,7 +104,13 @@ export const ExerciseReport = Schema.Struct({
   durationMs: Schema.Finite
 })
 
-const Sum = { exercises: Schema.Int, passed: Schema.Int, points: Schema.Finite, max: Schema.Finite }
+const Sum = {
+  exercises: Schema.Int,
+  passed: Schema.Int,
+  points: Schema.Finite,
+  max: Schema.Finite,
+  open: Schema.Finite
+}
 
 /**
  * What a check of many exercises found.
@@ -324,7 +332,8 @@ const sum = (some: ReadonlyArray<ExerciseReport>) => ({
   exercises: some.length,
   passed: some.filter(({ status }) => status === "passed").length,
   points: rounded(some.reduce((all, { points, weight }) => all + points * weight, 0)),
-  max: rounded(some.reduce((all, { max, weight }) => all + max * weight, 0))
+  max: rounded(some.reduce((all, { max, weight }) => all + max * weight, 0)),
+  open: rounded(some.reduce((all, { open, weight }) => all + open * weight, 0))
 })
 
 // Weights such as 0.1 leave dust behind.
@@ -341,6 +350,7 @@ const exerciseReport = (given: Entry, { gradedBy = "learner", testCode = false }
     status: verdict?.outcome ?? "missing",
     points: verdict?.points ?? 0,
     max: maximum(manifest),
+    open: verdict === undefined ? 0 : openPoints(verdict),
     weight: given.weight ?? (manifest.stretch === true ? 0 : 1),
     tasks: taskReports(given, testCode),
     types: verdict?.types.status ?? "notChecked",
@@ -377,7 +387,7 @@ const taskReports = ({ exercise, spec, verdict }: Entry, testCode: boolean): Rea
     return {
       id,
       title,
-      status: passed ? counts ? "passed" : "withheld" : "failed",
+      status: passed ? counts ? "passed" : "withheld" : went?.open === true ? "open" : "failed",
       points: counts ? points : 0,
       max: points,
       ...message !== undefined && { message },

@@ -34,12 +34,21 @@ import { movedHint } from "./internal/moved.ts"
  * How a check ended.
  *
  * `timedOut` was stopped by the watch over it, `crashed` took its process along, `cheated` reached for the grader, and
- * `couldNotFinish` is the grader's own failure, not the learner's.
+ * `couldNotFinish` is the grader's own failure, not the learner's. `open` passed as far as it could be run: the rest needs
+ * PostgreSQL, which is not there, and is neither passed nor failed.
  *
  * @category models
  * @since 0.1.0
  */
-export const Outcome = Schema.Literals(["passed", "failed", "timedOut", "crashed", "cheated", "couldNotFinish"])
+export const Outcome = Schema.Literals([
+  "passed",
+  "failed",
+  "open",
+  "timedOut",
+  "crashed",
+  "cheated",
+  "couldNotFinish"
+])
 
 /**
  * How a check ended.
@@ -58,6 +67,8 @@ export type Outcome = typeof Outcome.Type
 export const TaskVerdict = Schema.Struct({
   ...Task.fields,
   passed: Schema.Boolean,
+  /** Says that it could not be run here: neither passed nor failed. */
+  open: Schema.optionalKey(Schema.Literal(true)),
   /** Why it failed, in words for the learner; not there when it passed. */
   message: Schema.optionalKey(Schema.String),
   /** The line of the learner's file that the failure came from, where it is known. */
@@ -128,6 +139,15 @@ export const Verdict = Schema.Struct({
  * @since 0.1.0
  */
 export type Verdict = typeof Verdict.Type
+
+/**
+ * The points that stay open: neither won nor lost.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const openPoints = ({ tasks }: Pick<Verdict, "tasks">): number =>
+  tasks.reduce((sum, task) => sum + (task.open === true ? task.points : 0), 0)
 
 const comparison = /([.?!]): (expected [^]*)$/
 

@@ -5,6 +5,7 @@ import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Ended, lifecycle, root } from "./command.ts"
+import { english, says } from "./english.ts"
 
 interface Place {
   readonly folder: string
@@ -144,7 +145,7 @@ describe("learn", { timeout: 90_000 }, () => {
       const before = yield* mine.learn("check")
       assert.strictEqual(before.code, 1)
       assert.match(before.out, /^01\.1 Add \(level 1, 2 points, complete\)\n/)
-      assert.include(before.out, "passed: a: it is a number (guard)\nFAILED b: it is the sum (0 of 2 points)\n")
+      assert.include(before.out, "passed a: it is a number (guard)\nFAILED b: it is the sum (0 of 2 points)\n")
       assert.include(before.out, "1 and 2 make 3. Seen: expected -1 to equal 3.")
       assert.include(before.out, "Not passed yet: 0 of 2 points.")
       fs.writeFileSync(mine.file("01-numbers/01-add"), right)
@@ -336,6 +337,148 @@ describe("learn", { timeout: 90_000 }, () => {
     }))
 })
 
+/** Sets an assignment, in the file that `learn` finds by itself. */
+const set = ({ folder }: Place, assignment: object): void =>
+  fs.writeFileSync(join(folder, "assignment.json"), JSON.stringify(assignment))
+
+const hidden = {
+  title: "First week",
+  due: "Friday, 18:00",
+  exercises: ["01.2", { id: "02.1", weight: 2 }],
+  hideSolutions: true
+}
+
+describe("learn, with an assignment", { timeout: 90_000 }, () => {
+  it.live("keeps the solutions back, also of what is solved, and says who did and what is due", () =>
+    Effect.gen(function*() {
+      const mine = yield* place
+      set(mine, hidden)
+      const asked = yield* mine.learn("solution", "01.2", "--yes")
+      assert.deepStrictEqual([asked.code, asked.out], [2, ""])
+      assert.strictEqual(
+        asked.err,
+        "The instructor has hidden the solutions of \"First week\".\n" +
+          "It is due: Friday, 18:00. Ask your instructor when they will be shown.\n"
+      )
+      fs.writeFileSync(mine.file("01-numbers/02-again"), right)
+      assert.strictEqual((yield* mine.learn("check", "01.2")).code, 0)
+      const solved = yield* mine.learn("solution", "01.2")
+      assert.deepStrictEqual([solved.code, solved.out], [2, ""])
+      assert.isFalse(mine.progress().exercises["01.2"]?.seen)
+      assert.include((yield* mine.learn("solution", "01.1", "--yes")).out, "one + other", "it is not in the assignment")
+    }))
+
+  it.live("lists, checks and sums up what was set, wherever the file is", () =>
+    Effect.gen(function*() {
+      const mine = yield* place
+      fs.mkdirSync(mine.workspace)
+      fs.writeFileSync(join(mine.workspace, "assignment.json"), JSON.stringify(hidden))
+      const listed = yield* mine.learn("list")
+      assert.match(listed.out, /^Assignment: First week\nDue: Friday, 18:00\n\nChapter 1: numbers\n01\.2 /)
+      assert.notInclude(listed.out, "01.1")
+      assert.include(listed.out, "0 of 2 solved, 0 of 4 points")
+      fs.writeFileSync(mine.file("01-numbers/01-add"), right)
+      fs.writeFileSync(mine.file("01-numbers/02-again"), right)
+      const all = yield* mine.learn("check", "--all")
+      assert.strictEqual(all.code, 0, all.err)
+      assert.include(all.out, "1 of 1 changed exercise passed.")
+      assert.notInclude(all.out, "01.1")
+      const report = yield* mine.learn("check", "--all", "--report", "json")
+      const made = JSON.parse(report.out) as { readonly due: string; readonly totals: object }
+      assert.strictEqual(made.due, "Friday, 18:00")
+      assert.deepInclude(made.totals, { exercises: 2, passed: 1, points: 2, max: 6 })
+      assert.include((yield* mine.learn("progress")).out, "Next: 02.1 Once more")
+    }))
+
+  it.live("says what is wrong with the file, and ends with 2", () =>
+    Effect.gen(function*() {
+      const mine = yield* place
+      set(mine, { title: "First week", exercises: ["1.2"] })
+      const { code, err } = yield* mine.learn("list")
+      assert.strictEqual(code, 2)
+      assert.include(err, "assignment.json, exercises.0: there is no exercise 1.2; is 01.2 meant?")
+      const gone = yield* mine.learn("list", "--assignment", join(mine.folder, "gone.json"))
+      assert.strictEqual(gone.code, 2)
+      assert.include(gone.err, "gone.json: it cannot be read")
+    }))
+
+  it.live("keeps them back on the watch screen, too", () =>
+    Effect.gen(function*() {
+      const mine = yield* place
+      set(mine, hidden)
+      const shown = yield* screen(mine)
+      yield* shown.says("not passed yet")
+      yield* shown.says("q quit")
+      shown.press("s")
+      yield* shown.says("The instructor has hidden the solutions of \"First week\".")
+      yield* shown.says("q quit")
+      assert.notInclude(shown.out(), "s solution")
+      shown.press("l")
+      yield* shown.says("2 exercises")
+      shown.press("q")
+      assert.strictEqual(yield* shown.ended, 0)
+      assert.include(shown.out(), "0 of 2 exercises, 0 of 4 points.")
+      assert.isFalse(mine.progress().exercises["01.2"]?.seen)
+    }))
+})
+
+describe("learn, in another language", { timeout: 90_000 }, () => {
+  it.live("says nothing in English but what the course says", () =>
+    Effect.gen(function*() {
+      const mine = yield* place
+      fs.writeFileSync(join(mine.folder, "assignment.json"), JSON.stringify({ ...hidden, hideSolutions: false }))
+      const sentences = english()
+      const answers = [
+        [0, yield* mine.learn("list", "--lang", "de")],
+        [1, yield* mine.learn("check", "--lang", "de")],
+        [0, yield* mine.learn("progress", "--lang", "de")],
+        [0, yield* mine.learn("hint", "--lang", "de")],
+        [0, yield* mine.learn("predict", "--passing", "a", "--lang", "de")],
+        [2, yield* mine.learn("solution", "--lang", "de")],
+        [2, yield* mine.learn("check", "99.9", "--lang", "de")],
+        [2, yield* mine.learn("--path", "none", "--lang", "de")],
+        [0, yield* mine.learn("progress", "--path", "short", "--lang", "de")],
+        [0, yield* mine.learn("--plain", "--lang", "de")]
+      ] as const
+      for (const [code, answer] of answers) {
+        const text = answer.out + answer.err
+        assert.strictEqual(answer.code, code, text)
+        assert.isNotEmpty(text)
+        assert.deepStrictEqual(sentences.filter((one) => says(text, one)), [], text)
+      }
+      assert.include(answers[0][1].out, "0 von 2 gelöst, 0 von 4 Punkten")
+      assert.include(answers[1][1].out, "FALSCH b: it is the sum (0 von 2 Punkten)")
+      assert.include(answers[1][1].out, "1 and 2 make 3.", "the course's own words")
+      assert.include(answers[3][1].out, "Tipp 1 von 2: What is between the numbers?")
+      // The same sentences are there in English, so the list that is looked for is a good one.
+      const text = (yield* mine.learn("check")).out + (yield* mine.learn("progress")).out
+      assert.isAbove(sentences.filter((one) => says(text, one)).length, 8)
+    }))
+
+  it.live("takes the language from the environment, and its own key for yes", () =>
+    Effect.gen(function*() {
+      const mine = yield* place
+      const env = { LANG: "de_DE.UTF-8" }
+      const own = ["--course", join(mine.folder, "exercises"), "--dir", mine.workspace]
+      const { out } = yield* lifecycle(["learn", "list", ...own], { env })
+      assert.include(out, "0 von 3 gelöst")
+      assert.include((yield* lifecycle(["learn", "list", ...own, "--lang", "en"], { env })).out, "0 of 3 solved")
+      const unknown = yield* mine.learn("list", "--lang", "xx")
+      assert.strictEqual(unknown.code, 2)
+      assert.match(unknown.err, /en[^]*de/)
+      const shown = yield* screen(mine, "--lang", "de")
+      yield* shown.says("noch nicht bestanden: 0 von 2 Punkten")
+      yield* shown.says("q beenden")
+      shown.press("s")
+      yield* shown.says("(j/n)")
+      yield* shown.says("j ja")
+      shown.press("j")
+      yield* shown.says("Die Lösung:")
+      shown.press("q")
+      assert.strictEqual(yield* shown.ended, 0)
+    }))
+})
+
 describe("the watch screen, in a process", { timeout: 90_000 }, () => {
   it.live("checks after a save, stays on what is solved until n, and remembers where it was", () =>
     Effect.gen(function*() {
@@ -380,7 +523,7 @@ describe("the watch screen, in a process", { timeout: 90_000 }, () => {
       yield* shown.says("q quit")
       assert.strictEqual(fs.readFileSync(mine.file("01-numbers/01-add"), "utf8"), stub)
       shown.press("l")
-      yield* shown.says("3 exercises")
+      yield* shown.says("3 exercises; chosen: 01.1")
       shown.press("jj")
       yield* shown.says("> 02.1")
       shown.press("\r")

@@ -4,7 +4,8 @@ import type { Catalogue, Progress, Verdict } from "effect-lifecycle/workbook"
 import { stripVTControlCharacters } from "node:util"
 import { hintFor, parseHints, taskFor } from "../../src/cli/internal/learnHints.ts"
 import { render, type Row, rowLine, type ScreenState } from "../../src/cli/internal/learnScreen.ts"
-import { fit, wrap } from "../../src/cli/internal/learnText.ts"
+import { fit, type Look, pieces, printedLines, wrap } from "../../src/cli/internal/learnText.ts"
+import { type Language, languages } from "../../src/cli/messages/Messages.ts"
 
 const exercise: Catalogue.Exercise = {
   manifest: {
@@ -69,7 +70,7 @@ const entry: Progress.Entry = {
   predictions: []
 }
 
-const sum = { solved: 2, exercises: 5, points: 10, maximum: 22 }
+const sum = { solved: 2, exercises: 5, points: 10, maximum: 22, open: 0 }
 
 const state: ScreenState = {
   exercise,
@@ -80,10 +81,12 @@ const state: ScreenState = {
     exercises: 45,
     points: 46,
     maximum: 216,
+    open: 0,
     byChapter: new Map([["03-retries", sum]]),
     byLevel: new Map()
   },
   hints: 3,
+  solutions: true,
   checking: false,
   verdict,
   checkedAt: "14:02:11",
@@ -106,9 +109,15 @@ const solved: ScreenState = {
   }
 }
 
-const drawn = (state: ScreenState, rows?: number) => render(state, { columns: 80, plain: false }, rows)
+const look = (plain: boolean, lang: Language = "en", columns = 80): Look => ({
+  columns,
+  plain,
+  words: languages[lang]
+})
+
+const drawn = (state: ScreenState, rows?: number) => render(state, look(false), rows)
 const bare = (state: ScreenState, rows?: number) => drawn(state, rows).map((line) => stripVTControlCharacters(line))
-const words = (state: ScreenState) => render(state, { columns: 80, plain: true })
+const words = (state: ScreenState) => render(state, look(true))
 
 const rows: ReadonlyArray<Row> = Array.from({ length: 50 }, (_, index) => ({
   id: `0${1 + Math.floor(index / 10)}.${index % 10}`,
@@ -128,12 +137,12 @@ describe("the watch screen", () => {
       " 03.4 The attempt and the whole                        level 2, 4 points, repair",
       " workspace/03-retries/04-attempt/exercise.ts",
       "",
-      " ✓ a  a healthy call is made once                                          guard",
-      " ✗ b  a hanging dependency is tried again                                  0 / 2",
+      " ✓ a  a healthy call is made once                                  passed, guard",
+      " ✗ b  a hanging dependency is tried again                         FAILED, 0 of 2",
       "      At 1.0 s the first attempt should have been given up. Seen: 1 attempt,",
       "      still waiting at 3.0 s. (exercise.ts:14)",
       " · c  the whole call ends by 3 s                                         not run",
-      " ✓ types                                                                   0.5 s",
+      " ✓ types                                                           passed, 0.5 s",
       "",
       " Your output:",
       "   calling payments",
@@ -151,11 +160,11 @@ describe("the watch screen", () => {
       "03.4 The attempt and the whole (level 2, 4 points, repair)",
       "workspace/03-retries/04-attempt/exercise.ts",
       "",
-      "passed: a: a healthy call is made once (guard)",
+      "passed a: a healthy call is made once (guard)",
       "FAILED b: a hanging dependency is tried again (0 of 2 points)",
       "  At 1.0 s the first attempt should have been given up. Seen: 1 attempt, still",
       "  waiting at 3.0 s. (exercise.ts:14)",
-      "waiting: c: the whole call ends by 3 s (0 of 2 points)",
+      "not run c: the whole call ends by 3 s (0 of 2 points)",
       "passed: types",
       "",
       "Your output:",
@@ -189,7 +198,7 @@ describe("the watch screen", () => {
     }
     const shown = words({ ...state, verdict: { ...verdict, problem: "It cannot be loaded.", line: 7, types } as never })
     assert.include(shown.join("\n"), "problem: It cannot be loaded. (exercise.ts:7)\n")
-    assert.include(shown.join("\n"), "FAILED types: 1 error\n  line 3: No number. (TS2322)")
+    assert.include(shown.join("\n"), "FAILED: types, 1 error\n  line 3: No number. (TS2322)")
   })
 
   it("never needs more than 80 columns, whatever is in it", () => {
@@ -214,6 +223,73 @@ describe("the watch screen", () => {
     }
   })
 
+  const asked: ScreenState = { ...state, panel: { _tag: "Ask", what: "reset", question: "Put it back? (y/n)" } }
+  const list: ScreenState = { ...state, panel: { _tag: "List", rows, at: 20, pendingOnly: false } }
+  const open: ScreenState = {
+    ...state,
+    verdict: {
+      ...verdict,
+      outcome: "open",
+      tasks: [{ ...b!, passed: false, open: true, message: "This task is open: it needs PostgreSQL." }]
+    }
+  }
+  const broken: ScreenState = {
+    ...state,
+    verdict: {
+      ...verdict,
+      problem: "It cannot be loaded.",
+      types: { status: "failed", errors: [{ line: 1, code: "TS1", message: "x" }], durationMillis: 1 },
+      tasks: [{ ...a, passed: false, message: "No." }]
+    }
+  }
+
+  // What somebody knows who sees no colour and hears no symbol.
+  const told = (state: ScreenState, plain: boolean, lang: Language): string =>
+    render(state, look(plain, lang)).map((line) => stripVTControlCharacters(line)).join("\n")
+      .replaceAll(/[✓✗○·…▇▁>|]/g, "").replaceAll(/[ \n]+/g, " ")
+
+  it.each([[false, "en"], [true, "en"], [false, "de"], [true, "de"]] as const)(
+    "tells each state in words, without colours and symbols (plain: %s, language: %s)",
+    (plain, lang) => {
+      const words = languages[lang]
+      const text = told(state, plain, lang)
+      for (const word of [words.passed, words.failed, words.notRun, words.guard, words.types]) {
+        assert.include(text, word)
+      }
+      assert.match(text, new RegExp(`${words.passed}[^.]*${words.failed}[^]*${words.notRun}`))
+      assert.include(text, plain ? words.notPassed(0, 4) : words.of(0, 2))
+      assert.include(text, words.keyHintOf(1, 3))
+      assert.include(told(solved, plain, lang), words.solved(4, 4, words.noHintsUsed))
+      assert.include(told(broken, plain, lang), words.problem("It cannot be loaded."))
+      assert.include(told(broken, plain, lang), words.typeErrors(1))
+      assert.include(told(open, plain, lang), words.open)
+      assert.include(told({ ...state, checking: true }, plain, lang), words.checking("03.4").replace("…", "").trim())
+      const listed = told(list, plain, lang)
+      assert.include(listed, words.chosen("03.0"))
+      assert.include(listed, words.statuses.started)
+      if (!plain) { for (const word of [words.statuses.solved, words.statuses.new]) assert.include(listed, word) }
+      assert.include(told(asked, plain, lang), words.keysAsk.join(plain ? ", " : " "))
+    }
+  )
+
+  it("keeps to 80 columns in every language", () => {
+    for (const lang of ["en", "de"] as const) {
+      for (const one of [state, solved, asked, list, open, broken]) {
+        for (const plain of [true, false]) {
+          for (const line of render(one, look(plain, lang))) {
+            assert.isAtMost(Array.from(stripVTControlCharacters(line)).length, 80, line)
+          }
+        }
+      }
+    }
+  })
+
+  it("offers no solution where there is none to see", () => {
+    const hidden = words({ ...solved, solutions: false }).join(" ")
+    assert.notInclude(hidden, "s solution")
+    assert.notInclude(hidden, "Compare")
+  })
+
   it("has no colour, no bar and no symbol that carries meaning in plain mode", () => {
     const asked: ScreenState = { ...state, panel: { _tag: "Ask", what: "reset", question: "Put it back? (y/n)" } }
     const list: ScreenState = { ...state, panel: { _tag: "List", rows, at: 0, pendingOnly: false } }
@@ -222,7 +298,7 @@ describe("the watch screen", () => {
       assert.notMatch(words(one).join("\n"), /[\u0000-\u0009\u000b-\u001f✓✗·▇▁]/)
     }
     assert.strictEqual(
-      rowLine(rows[3]!, { columns: 80, plain: true }),
+      rowLine(rows[3]!, look(true)),
       "01.3 Exercise 3: solved, stub has changed, level 1, 2 of 2 points"
     )
   })
@@ -238,12 +314,12 @@ describe("the watch screen", () => {
     assert.include(bare(noisy, 16).join("\n"), "more lines: make the window higher")
     assert.include(bare(list, 16).join("\n"), ">· 05.9")
     const pending = bare({ ...list, panel: { _tag: "List", rows, at: 0, pendingOnly: true } })
-    assert.strictEqual(pending[0], " 30 exercises left to do")
+    assert.strictEqual(pending[0], " 30 exercises left to do; chosen: 03.0")
     assert.match(pending[1]!, /^>… 03\.0 {2}Exercise 20 +started {2}level 1 {3}0\/2$/)
   })
 
   it("keeps to a narrow window, too", () => {
-    for (const line of render(state, { columns: 60, plain: false })) {
+    for (const line of render(state, look(false, "en", 60))) {
       assert.isAtMost(Array.from(stripVTControlCharacters(line)).length, 60, line)
     }
   })
@@ -261,13 +337,24 @@ describe("text", () => {
     assert.deepStrictEqual(wrap("a\n\nb", 4), ["a", "", "b"])
   })
 
+  it("breaks code without moving or losing anything", () => {
+    assert.deepStrictEqual(pieces("+  const x", 4), ["+  c", "onst", " x"])
+    assert.deepStrictEqual(pieces("", 4), [""])
+  })
+
   it("leaves lines out above the footer", () => {
-    assert.deepStrictEqual(fit(["a", "b", "c", "d", "e"], 4, 1), [
+    assert.deepStrictEqual(fit(["a", "b", "c", "d", "e"], 4, 1, languages.en), [
       "a",
       "b",
       " … 2 more lines: make the window higher, or use --plain",
       "e"
     ])
+  })
+})
+
+describe("what a program printed", () => {
+  it("cannot move the cursor, clear the screen or colour what follows", () => {
+    assert.deepStrictEqual(printedLines("\u001b[31mred\u001b[0m\r\n\u001b[2Jgone\u0007\tx\r\n"), ["red", "gone  x"])
   })
 })
 

@@ -66,10 +66,20 @@ describe("lifecycle", () => {
         assert.deepStrictEqual({ code, err }, { code: 0, err: "" })
         assert.deepStrictEqual(lines(out).map((line) => line.split(":")[0]), [
           "OK       Node",
-          "OK       Folder",
+          "OK       Library",
+          "OK       Learning",
+          "OK       PostgreSQL packages",
+          "OK       Workspace",
+          "OK       Saves",
+          "OK       Course",
           "OK       DATABASE_URL",
-          "OK       PostgreSQL"
+          "OK       PostgreSQL",
+          // Another program may have the ports, and a machine may keep the network open.
+          lines(out)[9]?.split(":")[0],
+          lines(out)[10]?.split(":")[0]
         ])
+        assert.match(lines(out)[9] ?? "", /^(OK|note) +Ports: /)
+        assert.match(lines(out)[10] ?? "", /^(OK|note) +Grading: /)
       }))
 
     it.live("ends with 1 when a server does not answer, and keeps the password to itself", () =>
@@ -80,6 +90,24 @@ describe("lifecycle", () => {
         assert.match(out, /^problem {2}DATABASE_URL: No PostgreSQL answers at 127\.0\.0\.1:1 /m)
         assert.strictEqual(err, "1 problem found.\n")
         assert.notInclude(out + err, "s3cret")
+      }))
+
+    it.live("says which folder cannot be written, in the language that is asked for", () =>
+      Effect.gen(function*() {
+        // Nobody can write there, not even root.
+        const { code, err, out } = yield* lifecycle(["doctor", "--dir", "/proc/lifecycle", "--lang", "de"])
+        assert.strictEqual(code, 1)
+        assert.match(out, /^Problem {2}Arbeitsordner: In den Ordner .*lifecycle darf nicht geschrieben werden/m)
+        assert.strictEqual(err, "1 Problem gefunden.\n")
+      }))
+
+    it.live("notes a port that is taken", () =>
+      Effect.gen(function*() {
+        const { url } = yield* server(200, "{}")
+        const { port } = new URL(url)
+        const { code, out } = yield* lifecycle(["doctor"], { env: { PORT: port } })
+        assert.strictEqual(code, 0)
+        assert.include(out, `note     Ports: ${port} is taken`)
       }))
   })
 
@@ -168,9 +196,13 @@ describe("lifecycle", () => {
         const probed = yield* lifecycle(["probe", "http://127.0.0.1:1/"], { home, cwd: home })
         assert.match(probed.out, /^Stage {2}Connect /m)
         const { code, err, out } = yield* lifecycle(["doctor"], { home, cwd: home })
-        assert.strictEqual(code, 1)
-        assert.match(out, /^problem {2}PostgreSQL: The package @effect\/sql-pg is not installed: run `npm install /m)
-        assert.strictEqual(err, "1 problem found.\n")
+        assert.deepStrictEqual({ code, err }, { code: 0, err: "" })
+        assert.match(
+          out,
+          /^note {5}Learning: vitest, @effect\/vitest, typescript not installed\. To add them: npm install --save-dev "vitest@>=5/m
+        )
+        assert.match(out, /^note {5}PostgreSQL packages: .*"@effect\/sql-pg@\^4\.0\.5"/m)
+        assert.notInclude(out, "Ports", "the services are in the clone")
       }))
 
     it.live("says that the services are in the clone", () =>

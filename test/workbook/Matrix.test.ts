@@ -113,7 +113,7 @@ describe("Matrix", () => {
       assert.deepStrictEqual(first.cheats, { tried: 2, ran: 1 })
       assert.strictEqual(first.runs, 1 + 2 * 3 + 2 + first.automatic.made)
       const page = readFileSync(join(course, "MESSAGES.md"), "utf8")
-      assert.include(page, "more-than-fifty, task b\n  An order of fifty pays no shipping.")
+      assert.include(page, "\n\n```text\nmore-than-fifty, task b\n  An order of fifty pays no shipping.")
       const again = yield* check(course, { automatic: false })
       assert.deepStrictEqual(again.faults, [])
       const left = join(dirname(course), ".lifecycle")
@@ -219,6 +219,7 @@ describe("Matrix", () => {
       const loose = spec.replace(/it\("a: just below.*\n/, "")
       const files = { "exercise.spec.ts": loose, "mutants/more-than-fifty.ts": undefined }
       const name = "price: 50 becomes 60"
+      const told = "An order of fifty pays no shipping. Seen: expected 55 to equal 50."
       const faults = yield* faultsOf(
         { ...files, "exercise.spec.ts": loose.replace("price(50), 50", "price(70), 70") },
         {
@@ -230,7 +231,9 @@ describe("Matrix", () => {
       const stale = yield* faultsOf({ "survivors.json": JSON.stringify({ [name]: "nobody orders for fifty" }) }, {
         automatic: true
       })
-      assert.deepStrictEqual(stale, [`automatic, survivors.json: "${name}" does not survive; take it off the list`])
+      assert.deepStrictEqual(stale, [
+        `automatic, survivors.json: "${name}" does not survive; take it off the list (${told})`
+      ])
       const report = yield* check(
         courseOf({
           "exercise.spec.ts": spec.replace("price(50), 50", "price(70), 70"),
@@ -282,6 +285,27 @@ describe("Matrix", () => {
       const file = join(course, "01-prices/01-free-from-fifty/exercise.spec.ts")
       writeFileSync(file, spec.replace("An order of fifty pays", "Fifty pays"))
       assert.match((yield* messages())[0] ?? "", /- An order of fifty pays[^]*\+ Fifty pays no shipping/)
+    }), 60_000)
+
+  it.live("fences messages that have fences of their own with longer ones", () =>
+    Effect.gen(function*() {
+      const course = courseOf({
+        "exercise.spec.ts": spec.replace("An order of fifty pays", "The page says ````, and an order of fifty pays")
+      })
+      yield* check(course, { automatic: false, review: "write" })
+      const page = readFileSync(join(course, "MESSAGES.md"), "utf8")
+      assert.match(page, /\n`{5}text\nmore-than-fifty[^]*The page says `{4}, [^]*\n`{5}\n$/)
+    }), 60_000)
+
+  it.live("says why exercises with SQL cannot be run", () =>
+    Effect.gen(function*() {
+      const course = courseOf({ "meta.json": JSON.stringify({ ...meta, needsSql: true }) })
+      const error = yield* Effect.flip(check(course, { automatic: false }))
+      assert.strictEqual(
+        error.message,
+        "The exercises cannot be run: some of them need PostgreSQL, and there is none. "
+          + "The course has no postgres.mjs that starts one."
+      )
     }), 60_000)
 
   it.live("says which exercise was meant", () =>

@@ -20,7 +20,7 @@ const week = Effect.gen(function*() {
   return { catalogue, assignment: yield* Assignment.parse(text, "week.json", catalogue) }
 })
 
-const givenAway = "{exercises/**/{solution.ts,mutants,alternatives},**/TEACHING.md,test,**/node_modules}"
+const givenAway = "{exercises/**/{solution.ts,mutants,alternatives},**/TEACHING.md,**/MESSAGES.md,test,**/node_modules}"
 
 describe("Pack", () => {
   it.effect("gives a student the exercises without an answer to any of them", () =>
@@ -51,12 +51,19 @@ describe("Pack", () => {
           if (syntax.error === undefined) assert.strictEqual(syntax.status, 0, syntax.stderr)
         }
         assert.include(readFileSync(join(pack.folder, "setup.sh"), "utf8"), "version=\"24.21.0\"")
-        const archive = yield* Pack.compress(pack)
-        assert.isAbove(statSync(archive.file).size, 10_000)
-        if (archive.format === "zip") {
-          const list = spawnSync("unzip", ["-Z1", archive.file], { encoding: "utf8" })
-          if (list.error === undefined) assert.include(list.stdout.split("\n"), "run_autograder")
+        const file = yield* Pack.zip(pack, join(folder, "made", "autograder.zip"))
+        const listed = spawnSync("unzip", ["-tq", file], { encoding: "utf8" })
+        if (listed.error === undefined) {
+          assert.strictEqual(listed.status, 0, listed.stdout + listed.stderr)
+          const unpacked = join(folder, "unpacked")
+          spawnSync("unzip", ["-q", file, "-d", unpacked])
+          const compared = spawnSync("diff", ["-r", pack.folder, unpacked], { encoding: "utf8" })
+          if (compared.error === undefined) assert.strictEqual(compared.stdout, "")
+          assert.notStrictEqual(statSync(join(unpacked, "run_autograder")).mode & 0o100, 0)
+          assert.strictEqual(statSync(join(unpacked, "package.json")).mode & 0o100, 0)
         }
+        const again = readFileSync(yield* Pack.zip(pack, join(folder, "again.zip")))
+        assert.isTrue(again.equals(readFileSync(file)), "the same folder makes the same bytes")
       })
     ))
 

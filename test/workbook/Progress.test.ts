@@ -58,7 +58,8 @@ describe("Progress", () => {
     withWorkspace((workspace) =>
       Effect.gen(function*() {
         const exercise = exerciseOf(workspace, "02.2")
-        const prediction = { at: "2026-03-01T10:00:00.000Z", passing: ["a"], right: 3, of: 5 }
+        const at = "2026-03-01T10:00:00.000Z"
+        const said = { a: "passes", b: "fails" }
         for (
           const change of [
             Progress.movedTo("02.2"),
@@ -66,7 +67,9 @@ describe("Progress", () => {
             Progress.hinted("02.2", "b", 1),
             Progress.checked(exercise, verdict(exercise, 2), now),
             Progress.looked("01.1"),
-            Progress.predicted("01.1", prediction),
+            Progress.predicted("01.1", { at, said }),
+            Progress.compared("01.1", at, { right: 3, of: 5 }),
+            Progress.predictedIn("03-retries", { at, said: { answer: "four" } }),
             Progress.ticked("two-hours", "lesson:00"),
             Progress.ticked("two-hours", "lesson:00")
           ]
@@ -85,7 +88,9 @@ describe("Progress", () => {
           predictions: []
         })
         assert.isTrue(Progress.entryOf(progress, "01.1").seen)
-        assert.deepStrictEqual(Progress.entryOf(progress, "01.1").predictions, [prediction])
+        const [prediction] = Progress.entryOf(progress, "01.1").predictions
+        assert.deepInclude(prediction, { at, said, result: { right: 3, of: 5 } })
+        assert.deepInclude(progress.lessons["03-retries"], { at, said: { answer: "four" } })
         assert.deepStrictEqual(Progress.parse(Progress.format(progress)), Option.some(progress))
       })
     ))
@@ -172,6 +177,75 @@ describe("Progress", () => {
       })
     ))
 
+  it("keeps the first prediction, and what came of it, whatever is said later", () => {
+    const first = { at: "2026-03-01T10:00:00.000Z", said: { spaced: "[0, 130]" } }
+    const later = { at: "2026-03-02T10:00:00.000Z", said: { spaced: "[0, 100]" } }
+    const progress = [
+      Progress.predicted("03.1", first),
+      Progress.compared("03.1", first.at, { right: 1, of: 2 }),
+      Progress.compared("03.1", first.at, { right: 2, of: 2 }),
+      Progress.predicted("03.1", later),
+      Progress.predictedIn("03-retries", first),
+      Progress.predictedIn("03-retries", later)
+    ].reduce((all, change) => change(all), Progress.empty)
+    const { predictions } = Progress.entryOf(progress, "03.1")
+    assert.deepStrictEqual(predictions.map((one) => one.said), [first.said, later.said])
+    assert.deepStrictEqual(predictions[0]?.result, { right: 1, of: 2 })
+    assert.isUndefined(predictions[1]?.result)
+    assert.deepStrictEqual(progress.lessons["03-retries"]?.said, first.said)
+  })
+
+  it("sees what was changed in the file after it was predicted", () => {
+    const at = "2026-03-01T10:00:00.000Z"
+    const progress = [
+      Progress.predicted("03.1", { at, said: { spaced: "[0, 130]", fixed: "[0]" } }),
+      Progress.predicted("03.1", { at: "2026-03-02T10:00:00.000Z", said: { spaced: "[0]" } }),
+      Progress.predictedIn("03-retries", { at, said: { answer: "four" } })
+    ].reduce((all, change) => change(all), Progress.empty)
+    const text = Progress.format(progress)
+    const broken = (from: string, to: string): ReadonlyArray<string> => {
+      assert.include(text, from)
+      return Progress.brokenSeals(Option.getOrThrow(Progress.parse(text.replace(from, to))))
+    }
+    assert.deepStrictEqual(Progress.brokenSeals(progress), [])
+    assert.deepStrictEqual(broken("[0, 130]", "[0, 131]"), ["03.1"])
+    assert.deepStrictEqual(broken("2026-03-01", "2026-02-01"), ["03.1"])
+    assert.deepStrictEqual(broken("\"four\"", "\"five\""), ["03-retries"])
+    const entry = Progress.entryOf(progress, "03.1")
+    const cut = new Map(progress.entries).set("03.1", { ...entry, predictions: entry.predictions.slice(1) })
+    assert.deepStrictEqual(Progress.brokenSeals({ ...progress, entries: cut }), ["03.1"], "the first one is left out")
+  })
+
+  it.effect("leaves points open that could not be decided, and forgets that when they are", () =>
+    withWorkspace((workspace) =>
+      Effect.sync(() => {
+        const exercise = exerciseOf(workspace, "02.2")
+        const { id, tasks } = exercise.manifest
+        const half = {
+          ...verdict(exercise, 1, "open"),
+          tasks: tasks.map((task) => ({ ...task, passed: false, ...task.id === "b" && { open: true as const } }))
+        }
+        const worth = tasks.find((task) => task.id === "b")?.points ?? 0
+        assert.isAbove(worth, 0)
+        const open = Progress.checked(exercise, half, now)(Progress.empty)
+        assert.strictEqual(Progress.statusOf(open, id), "open")
+        assert.deepInclude(Progress.entryOf(open, id), {
+          solved: false,
+          points: 1,
+          attempts: 1,
+          failures: 0,
+          open: worth
+        })
+        assert.strictEqual(Progress.summary(open, workspace.catalogue).open, worth)
+        assert.deepStrictEqual(Progress.parse(Progress.format(open)), Option.some(open))
+        const failed = Progress.checked(exercise, { ...half, outcome: "failed" }, now)(open)
+        assert.strictEqual(Progress.statusOf(failed, id), "started")
+        const solved = Progress.checked(exercise, verdict(exercise, 4, "passed"), now)(open)
+        assert.isUndefined(Progress.entryOf(solved, id).open)
+        assert.strictEqual(Progress.summary(solved, workspace.catalogue).open, 0)
+      })
+    ))
+
   it.effect("adds up chapters and levels, and calls a level mastered at four fifths of its points", () =>
     withWorkspace((workspace) =>
       Effect.sync(() => {
@@ -189,6 +263,7 @@ describe("Progress", () => {
           exercises: 2,
           points: 7,
           maximum: 10,
+          open: 0,
           mastered: false
         })
         const most = Progress.checked(big, verdict(big, 8, "passed"), now)(partly)

@@ -20,9 +20,14 @@ const answer = (tests: ReadonlyArray<Ran>, rest?: Partial<Answer>): Answer => ({
 })
 
 const all = ["a", "b", "c", "d", "e"].map((id) => passed(`${id}: something > works`))
-const judged = (exercise: Catalogue.Exercise, given: Answer): Verdict.Verdict =>
+const judged = (
+  exercise: Catalogue.Exercise,
+  given: Answer,
+  open?: { readonly tasks: ReadonlyArray<string>; readonly reason: string }
+): Verdict.Verdict =>
   judge({
     exercise,
+    open,
     file: "exercise.ts",
     types: { status: "passed", errors: [], durationMillis: 1 },
     durationMillis: 1
@@ -34,6 +39,26 @@ describe("judge", () => {
       const verdict = judged(exercise, answer(all))
       assert.strictEqual(verdict.outcome, "passed")
       assert.strictEqual(verdict.points, 4)
+    }))
+
+  it.effect("leaves open what could not be run, and grades the rest", () =>
+    Effect.map(budget, (exercise) => {
+      const open = { tasks: ["b", "c"], reason: "There is no server." }
+      const rest = all.filter(({ name }) => !open.tasks.includes(name[0] ?? ""))
+      const verdict = judged(exercise, answer(rest), open)
+      assert.strictEqual(verdict.outcome, "open")
+      assert.isFalse(verdict.passed)
+      const points = exercise.manifest.tasks.filter(({ id }) => open.tasks.includes(id))
+        .reduce((sum, task) => sum + task.points, 0)
+      assert.isAbove(points, 0)
+      assert.strictEqual(Verdict.openPoints(verdict), points)
+      assert.strictEqual(verdict.points, 4 - points)
+      assert.match(verdict.problem ?? "", /^Tasks b and c need PostgreSQL, and there is none\. There is no server\. /)
+      const failed = judged(exercise, answer(rest.slice(1)), open)
+      assert.strictEqual(failed.outcome, "failed", "what can be run has to pass")
+      assert.strictEqual(Verdict.openPoints(failed), points)
+      const unloaded = judged(exercise, answer([], { broken: { message: "no", line: 1 } }), open)
+      assert.strictEqual(Verdict.openPoints(unloaded), 0, "nothing is open for a file that cannot be loaded")
     }))
 
   it.effect("counts a task that did not run as failed", () =>

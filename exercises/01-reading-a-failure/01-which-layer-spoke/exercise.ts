@@ -12,9 +12,9 @@
  * tells this layer apart from the neighbour that could have said nearly the same:
  *   the same status from the layer next door, or no answer at all from further up the road.
  *
- * Check: `npm run exercise 01.1`. Look: `npx tsx exercises/01-reading-a-failure/01-which-layer-spoke/exercise.ts`.
+ * Check: `npm run learn`. Look: `npx tsx workspace/01-reading-a-failure/01-which-layer-spoke/exercise.ts`.
  */
-import type { Stage } from "effect-lifecycle/lifecycle"
+import { Failure, type Stage } from "effect-lifecycle/lifecycle"
 
 /** What is left of a failed request. */
 export interface Capture {
@@ -83,6 +83,12 @@ if (import.meta.main) {
   for (const [name, capture] of Object.entries(captures)) {
     console.log(`\n${name}`)
     for (const [part, text] of Object.entries(capture)) console.log(`  ${part.padEnd(11)} ${text}`)
+  }
+  // What this library knows to go wrong at the layers that you have named.
+  for (const [name, { layer }] of Object.entries(answers)) {
+    if (layer === "todo") continue
+    console.log(`\n${name}, ${layer}`)
+    for (const { cause, failure } of Failure.forStage(layer)) console.log(`  ${failure}: ${cause}`)
   }
   const open = Object.values(answers).filter((answer) => answer.layer === "todo" || answer.evidence === "todo")
   console.log(`\n${open.length} of ${Object.keys(answers).length} answers are still to be filled in.`)

@@ -17,7 +17,7 @@
  * 3. `secondOpinion`: ask the library. `Diagnosis.diagnose` takes what the client said as `{ _tag: "Curl", text }` and an
  *    answer as `{ _tag: "Response", status, headers, body }`. Give its verdict, and `unknown` where it is undecided.
  *
- * Check: `npm run exercise 01.2`. Look: `npx tsx exercises/01-reading-a-failure/02-a-classifier/exercise.ts`.
+ * Check: `npm run learn`. Look: `npx tsx workspace/01-reading-a-failure/02-a-classifier/exercise.ts`.
  */
 import { type Capture, type Layer, seen } from "./captures.ts"
 

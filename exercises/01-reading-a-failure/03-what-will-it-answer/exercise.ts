@@ -14,7 +14,7 @@
  * 1. Fill in `predictions`, before you run anything. `0` and `"todo"` are not answers.
  * 2. Run the check. Where you were wrong, find the sentence of the lesson that explains it.
  *
- * Check: `npm run exercise 01.3`. Run it: `npx tsx exercises/01-reading-a-failure/03-what-will-it-answer/exercise.ts`, when
+ * Check: `npm run learn`. Run it: `npx tsx workspace/01-reading-a-failure/03-what-will-it-answer/exercise.ts`, when
  * all predictions are written down.
  */
 import { Effect } from "effect"

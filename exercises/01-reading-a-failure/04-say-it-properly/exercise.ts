@@ -15,7 +15,7 @@
  *    error: leave it as it is, the server knows what to do with it.
  * 4. `problems`: the same five rows as a `Problems.table`. The library's boundary does the rest, and adds the id by itself.
  *
- * Check: `npm run exercise 01.4`. Try: `npx tsx exercises/01-reading-a-failure/04-say-it-properly/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/01-reading-a-failure/04-say-it-properly/exercise.ts`.
  */
 import { Cause, Data, Effect } from "effect"
 import { Problems } from "effect-lifecycle/server"

@@ -10,7 +10,7 @@
  * 1. Write down the lines of each program, before you run anything.
  * 2. Run the check. Where you were wrong, find the sentence of the lesson that explains it.
  *
- * Check: `npm run exercise 02.1`. Run them: `npx tsx exercises/02-deadlines/01-who-is-interrupted/exercise.ts`, when all
+ * Check: `npm run learn`. Run them: `npx tsx workspace/02-deadlines/01-who-is-interrupted/exercise.ts`, when all
  * predictions are written down.
  */
 import { Effect } from "effect"

@@ -12,7 +12,7 @@
  * 4. `placeOrderWithLibrary`: the same with `Deadline.within` from `effect-lifecycle/request`, which also keeps what is
  *    left where each service can read it (`Deadline.remaining`) and hand it on. Map its error to `OutOfTime`.
  *
- * Check: `npm run exercise 02.2`. Try: `npx tsx exercises/02-deadlines/02-one-budget/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/02-deadlines/02-one-budget/exercise.ts`.
  */
 import { Clock, Context, Data, type Duration, Effect } from "effect"
 

@@ -17,7 +17,7 @@
  * 4. `callWithLibrary` and `receiveWithLibrary`: the same with `Propagation.inject`, `Propagation.extract` and
  *    `Propagation.run` from `effect-lifecycle/request`. `Propagation.run` informs; `Deadline.enforce` inside it interrupts.
  *
- * Check: `npm run exercise 02.3`. Try: `npx tsx exercises/02-deadlines/03-hand-it-on/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/02-deadlines/03-hand-it-on/exercise.ts`.
  */
 import { Duration, Effect } from "effect"
 import { Deadline } from "effect-lifecycle/request"

@@ -12,7 +12,7 @@
  * 2. `handle(pool, work)`: the same under a deadline of one second. Where it is over the answer is 504, and the lease is
  *    back before the answer leaves.
  *
- * Check: `npm run exercise 02.4`. Try: `npx tsx exercises/02-deadlines/04-give-it-back/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/02-deadlines/04-give-it-back/exercise.ts`.
  */
 import { Effect } from "effect"
 

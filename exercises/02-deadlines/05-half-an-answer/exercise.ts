@@ -15,7 +15,7 @@
  * 5. `gatherForRequest`: the same, with the budget of the request: what its `Deadline` leaves, minus 50 ms to send the page.
  *    Outside a deadline it waits for all.
  *
- * Check: `npm run exercise 02.5`. Try: `npx tsx exercises/02-deadlines/05-half-an-answer/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/02-deadlines/05-half-an-answer/exercise.ts`.
  */
 import { Data, Effect } from "effect"
 import { Deadline } from "effect-lifecycle/request"

@@ -12,7 +12,7 @@
  * 1. Write the numbers down, before you run anything.
  * 2. Run the check. Where you were wrong, say why before you correct it.
  *
- * Check: `npm run exercise 03.1`. Run them: `npx tsx exercises/03-retries/01-read-the-schedule/exercise.ts`, when all
+ * Check: `npm run learn`. Run them: `npx tsx workspace/03-retries/01-read-the-schedule/exercise.ts`, when all
  * predictions are written down. The machine's own timers add a few milliseconds.
  */
 import { Effect } from "effect"

@@ -15,7 +15,7 @@
  * 3. `shop`: four attempts each is four times the load for a service that is down. Give all the charges of a shop one
  *    `RetryBudget.tokens()`. A schedule hears of failures only; `RetryBudget.credit` tells the budget of the successes.
  *
- * Check: `npm run exercise 03.2`. Try: `npx tsx exercises/03-retries/02-only-what-can-heal/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/03-retries/02-only-what-can-heal/exercise.ts`.
  */
 import { Data, Effect } from "effect"
 

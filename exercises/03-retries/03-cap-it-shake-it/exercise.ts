@@ -11,7 +11,7 @@
  *    that. The randomness is that of the fiber, so that a test can seed it.
  * 3. `patientWithLibrary`: the same from one `RetrySchedule.make`.
  *
- * Check: `npm run exercise 03.3`. Try: `npx tsx exercises/03-retries/03-cap-it-shake-it/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/03-retries/03-cap-it-shake-it/exercise.ts`.
  */
 import { Clock, Effect, Schedule } from "effect"
 

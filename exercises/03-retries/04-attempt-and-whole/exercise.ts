@@ -13,7 +13,7 @@
  *    `Deadline.within` and `RetrySchedule.make`. The schedule sees the deadline around it: it does not begin a wait that
  *    leaves no time for an attempt, and the caller gets the last error right away.
  *
- * Check: `npm run exercise 03.4`. Try: `npx tsx exercises/03-retries/04-attempt-and-whole/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/03-retries/04-attempt-and-whole/exercise.ts`.
  */
 import { Data, type Duration, Effect, Schedule } from "effect"
 

@@ -18,10 +18,11 @@
  * 4. `obeyWithLibrary(client)`: a function that sends a GET to `/payments` with `RequestStrategy.sequential` and
  *    `Verdict.http`, which do all of that. Up to four attempts, the same waits, no jitter of its own.
  *
- * Check: `npm run exercise 03.5`. Try: `npx tsx exercises/03-retries/05-do-as-you-are-told/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/03-retries/05-do-as-you-are-told/exercise.ts`.
  */
 import { Data, Effect } from "effect"
 import { Deadline } from "effect-lifecycle/request"
+import { FakeUpstream } from "effect-lifecycle/testing"
 import type { HttpClient, HttpClientError, HttpClientResponse } from "effect/http"
 
 export interface Answer {
@@ -64,4 +65,12 @@ if (import.meta.main) {
     Effect.catch((error) => Effect.succeed(`failed: ${error._tag}`))
   )
   console.log(await Effect.runPromise(program))
+
+  const withLibrary = Effect.gen(function*() {
+    const told = FakeUpstream.respond({ status: 503, headers: { "retry-after": "1" } })
+    const { client, requests } = yield* FakeUpstream.client([told, FakeUpstream.respond()])
+    const { status } = yield* obeyWithLibrary(client)
+    return `with the library: ${status} after ${(yield* requests).length} requests`
+  })
+  console.log(await Effect.runPromise(withLibrary))
 }

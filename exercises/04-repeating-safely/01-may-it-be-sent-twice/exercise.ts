@@ -14,7 +14,7 @@
  *
  * Do: fill in `answers`. `does` is to be believed: it was read in the code of the receiver.
  *
- * Check: `npm run exercise 04.1`. Look: `npx tsx exercises/04-repeating-safely/01-may-it-be-sent-twice/exercise.ts`. It
+ * Check: `npm run learn`. Look: `npx tsx workspace/04-repeating-safely/01-may-it-be-sent-twice/exercise.ts`. It
  * also shows how often the library would send each of them, knowing the method and the key and nothing else.
  */
 import { Effect } from "effect"

@@ -15,7 +15,7 @@
  * 4. `makePaymentsWithLibrary`: the same with `ClientStack.httpClient` and `IdempotencyKey` from `effect-lifecycle/client`,
  *    whose strategy looks at method and key by itself.
  *
- * Check: `npm run exercise 04.2`. Try: `npx tsx exercises/04-repeating-safely/02-the-double-charge/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/04-repeating-safely/02-the-double-charge/exercise.ts`.
  */
 import { Effect } from "effect"
 import {

@@ -172,6 +172,35 @@ describe("d: claims and answers end", () => {
       const forgotten = yield* records.claim(key, { ...claiming, fingerprint: "g" })
       check(forgotten._tag === "Claimed", `When its time is over the key must be free again, not ${forgotten._tag}.`)
     }))
+
+  it.effect("a request holds its key for 90 seconds", () =>
+    Effect.gen(function*() {
+      const { ask: handler, runs } = yield* makeHandler((n) => n === 1 ? Effect.never : charged(n))
+      yield* Effect.forkChild(handler(order), { startImmediately: true })
+      yield* TestClock.adjust(89_999)
+      const { status } = yield* ask(handler, order)
+      check(
+        status === 409,
+        `A request that has been running for less than 90 seconds holds its key: 409, not ${status}.`
+      )
+      yield* TestClock.adjust(1)
+      const next = yield* ask(handler, order)
+      check(
+        next.status === 201 && runs() === 2,
+        `After 90 seconds the lease is over, and somebody else may run. Seen: ${next.status}.`
+      )
+    }))
+
+  it.effect("an answer is kept for 24 hours", () =>
+    Effect.gen(function*() {
+      const { ask: handler, runs } = yield* makeHandler(charged)
+      yield* ask(handler, order)
+      yield* TestClock.adjust(24 * 3_600_000 - 1)
+      mustBeReplayed(yield* ask(handler, order), "A moment before the 24 hours are over")
+      yield* TestClock.adjust(1)
+      yield* ask(handler, order)
+      check(runs() === 2, "After 24 hours the answer is forgotten, and the same request runs again.")
+    }))
 })
 
 /** The library's server, with the learner's records. */

@@ -18,7 +18,7 @@
  * 3. A status of 500 and more is not kept, nor is a failure, a defect or an interruption: the key is free again.
  * 4. Your records also stand behind the library's server. There is nothing more to write for that, if the shape is kept.
  *
- * Check: `npm run exercise 04.3`. Try: `npx tsx exercises/04-repeating-safely/03-remember-the-answer/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/04-repeating-safely/03-remember-the-answer/exercise.ts`.
  */
 import { Effect } from "effect"
 import type { Idempotency } from "effect-lifecycle/server"

@@ -15,7 +15,7 @@
  * 6. `hedgeWithLibrary(budget)(method, attempt)`: the same with `RequestStrategy.hedged`, which also takes a `RetryBudget`.
  *    It fails with the best of the real errors instead of `AllFailed`.
  *
- * Check: `npm run exercise 04.4`. Try: `npx tsx exercises/04-repeating-safely/04-hedge-dont-stampede/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/04-repeating-safely/04-hedge-dont-stampede/exercise.ts`.
  */
 import { type Cause, Clock, Data, Effect } from "effect"
 import type { RetryBudget } from "effect-lifecycle/resilience"

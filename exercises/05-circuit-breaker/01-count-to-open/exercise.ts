@@ -15,7 +15,7 @@
  * 3. `run`: read the state, refuse or run, and write down how it ended, also when a hundred calls end at once.
  * 4. `makeWithLibrary`: the same with `CircuitBreaker.makeRef` from `effect-lifecycle/resilience`. Its state is a `Ref`, too.
  *
- * Check: `npm run exercise 05.1`. Try: `npx tsx exercises/05-circuit-breaker/01-count-to-open/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/05-circuit-breaker/01-count-to-open/exercise.ts`.
  */
 import { Data, Effect, Exit, Ref } from "effect"
 

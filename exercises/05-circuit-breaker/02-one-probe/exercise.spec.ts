@@ -86,7 +86,7 @@ const oneOfFifty = (make: Make) =>
         // A fiber that may make so few steps in a row lets the others in between any two of them.
         () => Effect.forkChild(Effect.provideService(breaker.run(payments.call), References.MaxOpsBeforeYield, steps))
       )
-      for (let n = 0; n < 50; n++) yield* settle
+      for (let n = 0; n < 20; n++) yield* settle
       assert.strictEqual(payments.asked(), 1, "Of 50 callers after the wait exactly one may run.")
       const ended = fibers.filter((fiber) => fiber.pollUnsafe() !== undefined)
       assert.strictEqual(ended.length, 49, "The other 49 must be refused at once, and not wait for the probe.")

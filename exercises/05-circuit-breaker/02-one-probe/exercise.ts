@@ -17,7 +17,7 @@
  * 5. `makeWithLibrary`: the same with `CircuitBreaker.makeRef`. There, two probes in a row must succeed before the circuit
  *    closes, one at a time, and a probe that is silent for 5 seconds has failed.
  *
- * Check: `npm run exercise 05.2`. Try: `npx tsx exercises/05-circuit-breaker/02-one-probe/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/05-circuit-breaker/02-one-probe/exercise.ts`.
  */
 import { Cause, Clock, Data, Effect, Exit, Ref } from "effect"
 

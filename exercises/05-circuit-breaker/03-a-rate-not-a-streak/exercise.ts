@@ -14,7 +14,7 @@
  * 4. `makeWithLibrary`: the same with `CircuitBreaker.failureRate`, which keeps counts in ten parts of the window instead of
  *    every call, and so needs the same room for ten calls and for a million.
  *
- * Check: `npm run exercise 05.3`. Try: `npx tsx exercises/05-circuit-breaker/03-a-rate-not-a-streak/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/05-circuit-breaker/03-a-rate-not-a-streak/exercise.ts`.
  */
 import { Data, Effect } from "effect"
 

@@ -18,7 +18,7 @@
  * 4. `makeClient(door)`: calls with up to two attempts, 100 ms apart, the second only after `Unavailable`; an attempt that
  *    takes longer than 1 s is `Unavailable`. All of that stands inside the door, so that the door hears of the call once.
  *
- * Check: `npm run exercise 05.4`. Try: `npx tsx exercises/05-circuit-breaker/04-behind-one-interface/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/05-circuit-breaker/04-behind-one-interface/exercise.ts`.
  */
 import { Effect } from "effect"
 import type { CircuitBreaker as EffectBreaker } from "effect/persistence"

@@ -14,7 +14,7 @@
  *    has them, outermost first.
  * 3. Run the check. Where you were wrong, find the sentence of the lesson that explains it.
  *
- * Check: `npm run exercise 06.1`. Run them: `npx tsx exercises/06-middleware-and-ids/01-draw-the-onion/exercise.ts`, when
+ * Check: `npm run learn`. Run them: `npx tsx workspace/06-middleware-and-ids/01-draw-the-onion/exercise.ts`, when
  * all predictions are written down.
  */
 import { Effect } from "effect"

@@ -15,7 +15,7 @@
  * 3. `stages`: the same in a `ServerStack`. It recognises users itself; find the slot where a stage may ask for the
  *    `CurrentUser`, and see what the compiler says when you fill another one with it.
  *
- * Check: `npm run exercise 06.2`. Try: `npx tsx exercises/06-middleware-and-ids/02-auth-before-the-meter/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/06-middleware-and-ids/02-auth-before-the-meter/exercise.ts`.
  */
 import { Effect, Layer, Option } from "effect"
 import { ServerStage } from "effect-lifecycle/server"

@@ -13,7 +13,7 @@
  * 3. `stages`: the same with `RequestIds.stage` in a `ServerStack`. Here the machine at `edge` hands ids in by `x-edge-id`, and
  *    nobody else is believed. The answer's header is `x-request-id`.
  *
- * Check: `npm run exercise 06.3`. Try: `npx tsx exercises/06-middleware-and-ids/03-one-id-per-request/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/06-middleware-and-ids/03-one-id-per-request/exercise.ts`.
  */
 import { Effect, Option } from "effect"
 import type { RequestId } from "effect-lifecycle/request"

@@ -17,7 +17,7 @@
  *
  * `placeOrder` in `shop.ts` uses the four.
  *
- * Check: `npm run exercise 06.4`. Try: `npx tsx exercises/06-middleware-and-ids/04-the-id-that-wandered/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/06-middleware-and-ids/04-the-id-that-wandered/exercise.ts`.
  */
 import { Effect } from "effect"
 import { bank, journal, type Line, placeOrder } from "./shop.ts"

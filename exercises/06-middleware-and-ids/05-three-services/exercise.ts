@@ -20,7 +20,7 @@
  *
  * You may choose the means: `Propagation` and `Logs` do most of it. What no log line says, no tree can show.
  *
- * Check: `npm run exercise 06.5`. Try: `npx tsx exercises/06-middleware-and-ids/05-three-services/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/06-middleware-and-ids/05-three-services/exercise.ts`.
  */
 import { Effect, type Layer, Logger } from "effect"
 import { emptyStores, type Headers, open, type Reply, type ServiceName } from "./shop.ts"

@@ -14,7 +14,7 @@
  *    the first one unless it is told `{ errors: "all" }`.)
  * 3. A body that is not JSON is another matter, nothing is at a place: 400, with `{ title, status }`.
  *
- * Check: `npm run exercise 07.1`. Try: `npx tsx exercises/07-decode-decide-encode/01-all-the-problems/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/07-decode-decide-encode/01-all-the-problems/exercise.ts`.
  */
 import { Effect, type Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"

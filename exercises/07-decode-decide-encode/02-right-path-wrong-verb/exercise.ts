@@ -13,11 +13,14 @@
  *    `Allow` with these verbs, separated by a comma and a space. `OPTIONS` there is 204, with the same `Allow`. Anything
  *    else stays as it is: a path that is not known fails as before, and the 404 of a handler is the handler's.
  *
- * The url of a request (`request.url`) may have a query. Check: `npm run exercise 07.2`.
- * Try: `npx tsx exercises/07-decode-decide-encode/02-right-path-wrong-verb/exercise.ts`.
+ * The url of a request (`request.url`) may have a query. Check: `npm run learn`.
+ * Try: `npx tsx workspace/07-decode-decide-encode/02-right-path-wrong-verb/exercise.ts`.
  */
-import { Effect } from "effect"
-import { HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Effect, Layer } from "effect"
+import { Probe } from "effect-lifecycle/client"
+import { Timeline } from "effect-lifecycle/lifecycle"
+import * as NodeListener from "effect-lifecycle/server/NodeListener"
+import { HttpServer, HttpServerError, type HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { type Route, router, routes } from "./routes.ts"
 
 /** A server: an answer to the request of the context. */
@@ -40,13 +43,15 @@ export const withMethods = (_routes: ReadonlyArray<Route>, app: App): App => app
 if (import.meta.main) {
   const program = Effect.gen(function*() {
     const app = yield* router
-    const request = HttpServerRequest.fromWeb(new Request("http://orders.internal/orders/7", { method: "POST" }))
-    return yield* withMethods(routes, app as App).pipe(
-      Effect.provideService(HttpServerRequest.HttpServerRequest, request),
-      Effect.map((response) => `${response.status} ${response.headers["allow"] ?? ""}`),
-      Effect.catch((error) => Effect.succeed(isNotFound(error) ? "404" : String(error)))
+    const server = HttpServer.serve(withMethods(routes, app as App)).pipe(
+      Layer.provideMerge(NodeListener.layer({ port: 0, host: "127.0.0.1" }))
     )
+    yield* Effect.gen(function*() {
+      const address = yield* HttpServer.addressFormattedWith(Effect.succeed)
+      const answer = yield* Probe.probe({ url: `${address}/orders/7`, method: "POST" })
+      console.log(`POST /orders/7: ${answer.status}, allow: ${answer.headers["allow"] ?? "not said"}`)
+      console.log(Timeline.waterfall(answer.timeline))
+    }).pipe(Effect.provide(server))
   })
-  console.log(await Effect.runPromise(Effect.scoped(program)))
-  console.log(HttpServerResponse.empty({ status: 405 }).status, "is what it should be")
+  await Effect.runPromise(Effect.scoped(program))
 }

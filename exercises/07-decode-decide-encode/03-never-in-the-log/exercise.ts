@@ -15,7 +15,7 @@
  * A failure is answered with 502 and `{ "error": "PaymentFailed" }`, a defect with 500 and `{ "error": "defect" }`. What the
  * app answers is handed over untouched. Spans and annotations get nothing of what the log must not have.
  *
- * Check: `npm run exercise 07.3`. Try: `npx tsx exercises/07-decode-decide-encode/03-never-in-the-log/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/07-decode-decide-encode/03-never-in-the-log/exercise.ts`.
  */
 import { Cause, Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"

@@ -15,11 +15,11 @@
  * 4. `Show` and `load(id)`: the same with the library. Give the aggregate your `evolve` for each of its events, and read it
  *    with `Aggregate.load`.
  *
- * Check: `npm run exercise 08.1`. Try: `npx tsx exercises/08-event-sourcing/01-fold/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/08-event-sourcing/01-fold/exercise.ts`.
  */
 import { Effect } from "effect"
-import { Aggregate, type DomainEvent } from "effect-lifecycle/domain"
-import type { EventStore, UnitOfWork } from "effect-lifecycle/store"
+import { Aggregate } from "effect-lifecycle/domain"
+import type { EventStore } from "effect-lifecycle/store"
 import { Closed, type Event, Opened, Released, Reserved, State } from "./events.ts"
 
 /** The state before the first event. */
@@ -52,7 +52,7 @@ export const load = (
   _id: string
 ): Effect.Effect<
   Aggregate.Loaded<State>,
-  UnitOfWork.StoreUnavailable | DomainEvent.UnknownEvent | DomainEvent.InvalidEvent,
+  Aggregate.LoadError,
   EventStore.EventStore
 > => Effect.succeed({ state: Show.initial, version: 0 })
 

@@ -1,6 +1,6 @@
 import type { Effect } from "effect"
-import { Aggregate, type DomainEvent } from "effect-lifecycle/domain"
-import type { EventStore, UnitOfWork } from "effect-lifecycle/store"
+import { Aggregate } from "effect-lifecycle/domain"
+import type { EventStore } from "effect-lifecycle/store"
 import { Closed, type Event, Opened, Released, Reserved, State, UnknownType } from "./events.ts"
 
 export const start = (): State => ({ version: 0, open: false, seats: 0, taken: {} })
@@ -40,6 +40,6 @@ export const load = (
   id: string
 ): Effect.Effect<
   Aggregate.Loaded<State>,
-  UnitOfWork.StoreUnavailable | DomainEvent.UnknownEvent | DomainEvent.InvalidEvent,
+  Aggregate.LoadError,
   EventStore.EventStore
 > => Aggregate.load(Show, id)

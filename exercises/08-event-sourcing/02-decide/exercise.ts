@@ -19,7 +19,7 @@
  * 2. `Show`: the same decision for the command of the library. Its `decide` gives an `Effect`; the tag of its command is
  *    `shows.Reserve`.
  *
- * Check: `npm run exercise 08.2`. Try: `npx tsx exercises/08-event-sourcing/02-decide/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/08-event-sourcing/02-decide/exercise.ts`.
  */
 import { Effect, Result } from "effect"
 import { Aggregate } from "effect-lifecycle/domain"

@@ -80,7 +80,7 @@ layer(database, once)((it) => {
         const other = yield* sql.withTransaction(Effect.gen(function*() {
           yield* sql`insert into events ${sql.insert(row)}`
           yield* written.open
-          yield* Effect.sleep("400 millis")
+          yield* Effect.sleep("200 millis")
         })).pipe(Effect.forkChild({ startImmediately: true }))
         yield* written.await
         const exit = yield* write("hamlet", 1, 3)

@@ -14,8 +14,8 @@
  *    transaction in which a statement failed is over; ask where the stream is after it.)
  * 3. `appendWithLibrary(stream, expected, events)` with `EventStore` of the library, which answers a conflict as a value.
  *
- * Check: `npm run exercise 08.3`. It starts a PostgreSQL by itself.
- * Try: `npx tsx exercises/08-event-sourcing/03-append-where-you-stood/exercise.ts`.
+ * Check: `npm run learn`. It starts a PostgreSQL by itself.
+ * Try: `npx tsx workspace/08-event-sourcing/03-append-where-you-stood/exercise.ts`.
  */
 import { Effect } from "effect"
 import type { EventStore, UnitOfWork } from "effect-lifecycle/store"
@@ -45,8 +45,11 @@ export const appendWithLibrary = (
   _stream: EventStore.StreamId,
   _expected: number,
   _events: Events
-): Effect.Effect<number, Conflict | UnitOfWork.StoreUnavailable | EventStore.InvalidAppend, EventStore.EventStore> =>
-  Effect.succeed(0)
+): Effect.Effect<
+  number,
+  Conflict | UnitOfWork.StoreUnavailable | EventStore.InvalidAppend | EventStore.StreamArchived,
+  EventStore.EventStore
+> => Effect.succeed(0)
 
 if (import.meta.main) {
   const program = Effect.gen(function*() {

@@ -43,7 +43,7 @@ export const appendWithLibrary = Effect.fnUntraced(function*(
   events: Events
 ): Effect.fn.Return<
   number,
-  Conflict | UnitOfWork.StoreUnavailable | EventStore.InvalidAppend,
+  Conflict | UnitOfWork.StoreUnavailable | EventStore.InvalidAppend | EventStore.StreamArchived,
   EventStore.EventStore
 > {
   const store = yield* EventStore.EventStore

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
 import { Mediator } from "effect-lifecycle/domain"
-import { EventStore, MemoryStore } from "effect-lifecycle/store"
+import { EventStore, MemoryStore, StateStore } from "effect-lifecycle/store"
 import { check, expectFailure, expectSuccess } from "../../support.ts"
 import { reserve, theatre } from "./exercise.ts"
-import { type Rejected, Reserve } from "./show.ts"
+import { Free, type Rejected, Reserve } from "./show.ts"
 
 const stream = { category: "Show", id: "hamlet" }
 const opened = (seats: number) => ({ type: "Opened", data: { seats } })
@@ -162,6 +162,15 @@ describe("d: the same with the library", () => {
       )
       check(error._tag === "Rejected", `The seats are gone, which is Rejected. Seen: ${error._tag}.`)
       assert.deepEqual(yield* story, ["Opened 5", "Reserved ada 2"], "One reservation is stored.")
+    }).pipe(Effect.provide(moving(0).layer)))
+
+  it.live("the list of free seats", () =>
+    Effect.gen(function*() {
+      yield* Effect.exit(Mediator.send(Reserve, request("ada", 2)))
+      const states = yield* StateStore.StateStore
+      const row = Option.getOrUndefined(yield* states.get(Free, "hamlet"))
+      check(row !== undefined, "The row of the show is written with the event, and there is none.")
+      assert.deepEqual([row.version, row.state.free], [2, 3], "The row is that of version 2, with three seats free.")
     }).pipe(Effect.provide(moving(0).layer)))
 
   it.live("with conflicts", () =>

@@ -11,13 +11,14 @@
  *    to three times in all, then fail with `Busy` and the number of attempts. A `Rejected` is an answer: it is not asked
  *    for again. The success is the version afterwards.
  * 2. `theatre`: the same with the library. `Domain.aggregateHandler` makes the handler of `Reserve`, on the aggregate
- *    `Show`; its `reply` gives the version, and how many seats are free afterwards.
+ *    `Show`; its `reply` gives the version, and how many seats are free afterwards. The list of free seats (`Free`) is then
+ *    right by itself: its row is written with the event.
  *
- * Check: `npm run exercise 08.4`. Try: `npx tsx exercises/08-event-sourcing/04-decide-again/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/08-event-sourcing/04-decide-again/exercise.ts`.
  */
 import { Effect, Layer } from "effect"
 import { Domain, Mediator } from "effect-lifecycle/domain"
-import { EventStore, MemoryStore, type UnitOfWork } from "effect-lifecycle/store"
+import { EventStore, MemoryStore, type StateStore, type UnitOfWork } from "effect-lifecycle/store"
 import type { Rpc } from "effect/rpc"
 import { append, Busy, decide, load, type Rejected, type Request, Reserve } from "./show.ts"
 
@@ -37,7 +38,7 @@ export const reserve = Effect.fnUntraced(function*(
 export const theatre: Layer.Layer<
   Rpc.Handler<"shows.Reserve">,
   never,
-  EventStore.EventStore | UnitOfWork.UnitOfWork
+  EventStore.EventStore | StateStore.StateStore | UnitOfWork.UnitOfWork
 > = Domain.toLayer([Domain.handler(Reserve, () => Effect.succeed({ version: 0, free: 0 }))])
 
 if (import.meta.main) {

@@ -1,7 +1,7 @@
 /** A show with its three steps: load, decide, append. Given; there is nothing to change here. */
 import { Data, Effect, Result, Schema } from "effect"
 import { Aggregate, Command, DomainEvent } from "effect-lifecycle/domain"
-import { EventStore } from "effect-lifecycle/store"
+import { EventStore, StateStore } from "effect-lifecycle/store"
 
 /** The seats are gone, or the show is not open. */
 export class Rejected extends Schema.TaggedError<Rejected>()("Rejected", { free: Schema.Int }) {}
@@ -28,6 +28,13 @@ export const Reserve = Command.make("shows.Reserve", {
 /** What is asked: some seats of a show for a customer. */
 export type Request = typeof Reserve.payloadSchema.Type
 
+/** The list of free seats, which others read: a row for each show. */
+export const Free = StateStore.collection({
+  name: "free_seats",
+  schema: Schema.Struct({ free: Schema.Int }),
+  indexes: []
+})
+
 export const Show = Aggregate.make({
   name: "Show",
   state: Schema.Struct({ free: Schema.Int }),
@@ -41,7 +48,8 @@ export const Show = Aggregate.make({
   evolve: {
     Opened: (_state, { seats }) => ({ free: seats }),
     Reserved: ({ free }, { seats }) => ({ free: free - seats })
-  }
+  },
+  projection: { collection: Free, state: ({ free }) => ({ free }) }
 })
 
 export type State = { readonly free: number }

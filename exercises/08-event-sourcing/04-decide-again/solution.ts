@@ -1,6 +1,6 @@
 import { Effect, type Layer } from "effect"
 import { Domain } from "effect-lifecycle/domain"
-import type { EventStore, UnitOfWork } from "effect-lifecycle/store"
+import type { EventStore, StateStore, UnitOfWork } from "effect-lifecycle/store"
 import type { Rpc } from "effect/rpc"
 import { append, Busy, decide, load, type Rejected, type Request, Reserve, Show } from "./show.ts"
 
@@ -17,7 +17,7 @@ export const reserve = (request: Request): Effect.Effect<number, Rejected | Busy
 export const theatre: Layer.Layer<
   Rpc.Handler<"shows.Reserve">,
   never,
-  EventStore.EventStore | UnitOfWork.UnitOfWork
+  EventStore.EventStore | StateStore.StateStore | UnitOfWork.UnitOfWork
 > = Domain.toLayer([
   Domain.aggregateHandler(Reserve, Show, { reply: (state, _events, version) => ({ version, free: state.free }) })
 ])

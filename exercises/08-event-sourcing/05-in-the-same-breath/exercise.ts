@@ -13,8 +13,8 @@
  * 3. `rebuild`: empties the read model, applies all events from the first, and sets the checkpoint to the last position, or
  *    to 0. Others read the table meanwhile: they see the old one until the new one is complete.
  *
- * Check: `npm run exercise 08.5`. It starts a PostgreSQL by itself.
- * Try: `npx tsx exercises/08-event-sourcing/05-in-the-same-breath/exercise.ts`.
+ * Check: `npm run learn`. It starts a PostgreSQL by itself.
+ * Try: `npx tsx workspace/08-event-sourcing/05-in-the-same-breath/exercise.ts`.
  */
 import { Effect } from "effect"
 import { Database } from "effect-lifecycle/testing"

@@ -55,7 +55,7 @@ const whileRelayRuns = <A, E, R>(line: Line, poll: Duration.Input, use: (until: 
             ended === undefined,
             `${sentence} Seen: the relay has ${ended?._tag === "Failure" ? "failed" : "ended"}; it has to go on.`
           )
-          check(waited < 3000, `${sentence} Seen: not after ${waited / 1000} seconds.`)
+          check(waited < 2000, `${sentence} Seen: not after ${waited / 1000} seconds.`)
           yield* Effect.sleep("20 millis")
         }
       })
@@ -161,16 +161,16 @@ layer(database, once)((it) => {
             let meanwhile: Array<string> = []
             yield* Effect.exit(sql.withTransaction(Effect.gen(function*() {
               yield* record(line, [reserved("hamlet", 1)])
-              yield* Effect.sleep("150 millis")
+              yield* Effect.sleep("80 millis")
               meanwhile = [...begun]
               return yield* Effect.fail("the plug was pulled")
             })))
             assert.deepEqual(meanwhile, [], "The transaction is still open, so nothing may be sent.")
-            yield* Effect.sleep("100 millis")
+            yield* Effect.sleep("60 millis")
             assert.deepEqual(begun, [], "The transaction was rolled back, so nothing may be sent.")
             yield* mustRecord(line, reserved("macbeth", 1))
             yield* until(() => begun.includes("macbeth 1"), "What was committed has to be sent.")
-            yield* Effect.sleep("100 millis")
+            yield* Effect.sleep("60 millis")
             assert.deepEqual(begun, ["macbeth 1"], "What was committed is sent once, and what was not is never sent.")
           }))
       }))
@@ -178,12 +178,12 @@ layer(database, once)((it) => {
     it.effect("the bell wakes the relay", () =>
       Effect.gen(function*() {
         yield* createTables
-        const { arrived, line } = yield* hall(() => Effect.sleep("100 millis"))
+        const { arrived, line } = yield* hall(() => Effect.sleep("60 millis"))
         yield* whileRelayRuns(line, "1 hour", (until) =>
           Effect.gen(function*() {
-            yield* Effect.sleep("100 millis")
+            yield* Effect.sleep("60 millis")
             yield* mustRecord(line, reserved("hamlet", 1))
-            yield* Effect.sleep("50 millis")
+            yield* Effect.sleep("30 millis")
             yield* mustRecord(line, reserved("hamlet", 2))
             yield* until(
               () => arrived.includes("hamlet 1"),
@@ -249,10 +249,10 @@ layer(database, once)((it) => {
         yield* whileRelayRuns(line, "20 millis", (until) =>
           Effect.andThen(
             until(() => arrived.length >= 2, "Two messages wait, so both are sent."),
-            Effect.sleep("100 millis")
+            Effect.sleep("60 millis")
           ))
         assert.deepEqual((yield* look).waiting, [], "What was sent is marked.")
-        yield* whileRelayRuns(line, "20 millis", () => Effect.sleep("100 millis"))
+        yield* whileRelayRuns(line, "20 millis", () => Effect.sleep("60 millis"))
         assert.deepEqual(begun, ["hamlet 1", "hamlet 2"], "Without a crash each message is sent once.")
       }))
   })
@@ -261,7 +261,7 @@ layer(database, once)((it) => {
     it.effect("one of them takes its time", () =>
       Effect.gen(function*() {
         yield* createTables
-        const { arrived, line } = yield* hall(({ version }) => Effect.sleep(version === 1 ? 300 : version * 50))
+        const { arrived, line } = yield* hall(({ version }) => Effect.sleep(version === 1 ? 150 : version * 30))
         yield* mustRecord(line, reserved("hamlet", 1), reserved("hamlet", 2), reserved("hamlet", 3))
         yield* whileRelayRuns(
           line,

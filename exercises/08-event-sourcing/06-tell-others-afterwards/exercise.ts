@@ -16,8 +16,8 @@
  * 3. `receive(message)`, at the hall: handles a message, whose seats are added. The same message may come again, or twice at
  *    the same moment; it counts once. If handling fails, nothing of it stays, so that it can come again.
  *
- * Check: `npm run exercise 08.6`. It starts a PostgreSQL by itself.
- * Try: `npx tsx exercises/08-event-sourcing/06-tell-others-afterwards/exercise.ts`.
+ * Check: `npm run learn`. It starts a PostgreSQL by itself.
+ * Try: `npx tsx workspace/08-event-sourcing/06-tell-others-afterwards/exercise.ts`.
  */
 import { type Duration, Effect, Fiber } from "effect"
 import { Database } from "effect-lifecycle/testing"

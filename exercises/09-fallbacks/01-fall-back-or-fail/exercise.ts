@@ -21,7 +21,7 @@
  *
  * Do: fill in `answers`. The policies are those of `Fallback.effect` in `effect-lifecycle/resilience`.
  *
- * Check: `npm run exercise 09.1`. Look: `npx tsx exercises/09-fallbacks/01-fall-back-or-fail/exercise.ts`.
+ * Check: `npm run learn`. Look: `npx tsx workspace/09-fallbacks/01-fall-back-or-fail/exercise.ts`.
  */
 import { Data, Effect } from "effect"
 import type { CircuitBreaker, Fallback } from "effect-lifecycle/resilience"

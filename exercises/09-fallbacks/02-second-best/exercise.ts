@@ -15,7 +15,7 @@
  *
  * `Fallback.handler` and `CircuitBreaker.make` of `effect-lifecycle/resilience` can do all of it; so can you, by hand.
  *
- * Check: `npm run exercise 09.2`. Try: `npx tsx exercises/09-fallbacks/02-second-best/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/09-fallbacks/02-second-best/exercise.ts`.
  */
 import { Data, Effect } from "effect"
 import type { CircuitBreaker } from "effect-lifecycle/resilience"

@@ -17,7 +17,7 @@
  *
  * `Fallback.stream` of `effect-lifecycle/resilience` has a mode for it.
  *
- * Check: `npm run exercise 09.3`. Try: `npx tsx exercises/09-fallbacks/03-the-twice-told-stream/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/09-fallbacks/03-the-twice-told-stream/exercise.ts`.
  */
 import { Data, Effect, Stream } from "effect"
 

@@ -15,7 +15,7 @@
  *
  * `Fallback.planStream` of `effect-lifecycle/resilience` can do it, with an `ExecutionPlan` of one step; so can you, by hand.
  *
- * Check: `npm run exercise 09.4`. Try: `npx tsx exercises/09-fallbacks/04-the-retry-that-never-ends/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/09-fallbacks/04-the-retry-that-never-ends/exercise.ts`.
  */
 import { Data, Effect, Schedule, Stream } from "effect"
 

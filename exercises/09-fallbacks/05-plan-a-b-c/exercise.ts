@@ -15,7 +15,7 @@
  *    after some offers were shown, `"fail"` keeps the failure, and `"restart"` shows the next shop's list from its start.
  * 5. Whoever leaves stops the plan: no further attempt, no further step.
  *
- * Check: `npm run exercise 09.5`. Try: `npx tsx exercises/09-fallbacks/05-plan-a-b-c/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/09-fallbacks/05-plan-a-b-c/exercise.ts`.
  */
 import { Context, Data, Effect, Stream } from "effect"
 import type { CircuitBreaker } from "effect-lifecycle/resilience"

@@ -12,7 +12,7 @@
  * - `fixes`: three of the six, in the order of urgency: what helps within minutes, what mends the fault within hours, and
  *   what makes the next one smaller and seen earlier.
  *
- * Check: `npm run exercise 10.1`. Look: `npx tsx exercises/10-incidents/01-read-the-log/exercise.ts`.
+ * Check: `npm run learn`. Look: `npx tsx workspace/10-incidents/01-read-the-log/exercise.ts`.
  */
 import type { Stage } from "effect-lifecycle/lifecycle"
 

@@ -182,6 +182,26 @@ describe("d: the same with the library's Bulkhead as the waiting line", () => {
   it.effect("so fifty at once all finish", () => fifty(makeWithLibrary))
   it.effect("503 after a second", () => notLonger(makeWithLibrary))
   it.effect("but the whole order may take longer", () => onlyTheWait(makeWithLibrary))
+  it.effect("the refusal says when", () =>
+    Effect.gen(function*() {
+      const { world } = makeWorld({ statement: 2500, fraud: 0 })
+      const place = yield* makeWithLibrary(world)
+      // Five orders show the bulkhead that a lease is held for 2.5 s.
+      const first = yield* Effect.forEach(Array.from({ length: 5 }), () => start(place))
+      yield* TestClock.adjust("6 seconds")
+      for (const fiber of first) status(ends(fiber, "A slow order"), 201, "A slow order")
+      const fibers = yield* Effect.forEach(Array.from({ length: 12 }), () => start(place))
+      yield* TestClock.adjust("1 second")
+      const said = fibers.slice(5).map((fiber) =>
+        status(ends(fiber, "An order that has waited for a second"), 503, "An order that has waited for a second")
+          .headers["retry-after"] ?? "nothing"
+      )
+      check(
+        said.sort().join() === "1,1,2,2,3,3,4",
+        `Seven orders wait for five leases of 2.5 s: they are told what the bulkhead says, in seconds, rounded up. Seen: ${said.join()}.`
+      )
+    }))
+
   it.effect("nobody waits inside the pool", () =>
     Effect.gen(function*() {
       const { figures, world } = makeWorld()

@@ -14,7 +14,7 @@
  * 4. `makeWithLibrary`: the same with a `Bulkhead` as the waiting line, so that nobody ever waits inside the pool. Its
  *    refusal says by itself when to come back: `retryAfterMillis`, which becomes whole seconds, rounded up, at least 1.
  *
- * Check: `npm run exercise 10.2`. Try: `npx tsx exercises/10-incidents/02-the-pool-that-ran-dry/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/10-incidents/02-the-pool-that-ran-dry/exercise.ts`.
  */
 import { Effect } from "effect"
 import { makePool, type World } from "./pool.ts"

@@ -13,7 +13,7 @@
  * 3. No test waits for real time: where time has to pass, move the `TestClock`.
  * 4. Every test can fail: one that is green on all six wrong modules says nothing.
  *
- * Check: `npm run exercise 10.3`. Try: `npx tsx exercises/10-incidents/03-write-the-test/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/10-incidents/03-write-the-test/exercise.ts`.
  */
 import { Effect, Exit } from "effect"
 import { TestClock } from "effect/testing"

@@ -24,7 +24,7 @@
  *
  * The check runs scenarios that you do not see, in four tasks. It names the first that fails in each.
  *
- * Check: `npm run exercise 10.4`. Try: `npx tsx exercises/10-incidents/04-ship-the-endpoint/exercise.ts`.
+ * Check: `npm run learn`. Try: `npx tsx workspace/10-incidents/04-ship-the-endpoint/exercise.ts`.
  */
 import { Layer } from "effect"
 import { Authentication, ServerStack } from "effect-lifecycle/server"

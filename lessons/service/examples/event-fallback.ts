@@ -1,44 +1,65 @@
 /** An event handler with a second one behind it, and what follows from the event. */
 import { Effect, Schema } from "effect"
-import { Fallback } from "effect-lifecycle/resilience"
+import { Domain, DomainEvent, Mediator } from "effect-lifecycle/domain"
+import { CircuitBreaker } from "effect-lifecycle/resilience"
 import { ours, source } from "./support/say.ts"
 
 class NotificationsDown extends Schema.TaggedError<NotificationsDown>()("NotificationsDown", {}) {}
 class CounterFull extends Schema.TaggedError<CounterFull>()("CounterFull", {}) {}
 
-interface NotificationSent {
-  readonly userId: string
-  readonly message: string
-}
+const NotificationSent = DomainEvent.make("NotificationSent", {
+  schema: { userId: Schema.String, message: Schema.String }
+})
+const Counted = DomainEvent.make("Counted", { schema: { userId: Schema.String } })
 
 const ran: Array<string> = []
 const note = (text: string) => Effect.sync(() => void ran.push(text))
 
-const push: Fallback.Handler<NotificationSent, string, NotificationsDown> = {
+const push = Domain.eventHandler(NotificationSent, {
   name: "notifications.push",
-  handle: () => Effect.andThen(note("primary"), new NotificationsDown())
-}
-
-const enqueue = {
+  handle: () => Effect.andThen(note("primary"), Effect.fail(new NotificationsDown()))
+})
+const enqueue = Domain.eventHandler(NotificationSent, {
   name: "notifications.queue",
-  handle: () => Effect.as(note("fallback"), "queued")
-}
+  handle: () => note("fallback")
+})
 
-const event: NotificationSent = { userId: "user_1", message: "Hello" }
+const event = NotificationSent.make({ userId: "user_1", message: "Hello" })
 
 const program = Effect.gen(function*() {
   source("Handlers that ran (in order): ['primary', 'fallback']")
-  const outcome = yield* Fallback.event({ primary: push, fallback: enqueue })(event)
-  ours(`${ran.splice(0).join(", ")}: ${outcome}`)
+  const breaker = yield* CircuitBreaker.make({
+    name: "events",
+    trip: CircuitBreaker.consecutive(2),
+    breakDuration: "60 seconds"
+  })
+  const guarded = Domain.toLayer([
+    Domain.withEventFallback(push, { fallback: enqueue, on: ["NotificationsDown"], breaker })
+  ])
+  const publish = Mediator.publish([event]).pipe(Effect.provide(guarded))
+  yield* publish
+  ours(ran.splice(0).join(", "))
+
+  source("after fail_max failures the fallback runs without the primary")
+  yield* publish
+  ran.splice(0)
+  yield* publish
+  ours(ran.splice(0).join(", "))
 
   source("a follow-up that fails runs the fallback too, for an event that was handled: primary, followup-bad, fallback")
-  const followed = Fallback.event({
-    primary: { name: "notifications.push", handle: () => Effect.as(note("primary"), "sent") },
-    fallback: enqueue,
-    followUp: () => Effect.andThen(note("follow-up"), new CounterFull())
+  const sent = Domain.eventHandler(NotificationSent, {
+    name: "notifications.push",
+    handle: ({ userId }) => Effect.as(note("primary"), [Counted.make({ userId })])
   })
-  const error = yield* Effect.flip(followed(event))
-  ours(`${ran.splice(0).join(", ")}: ${error._tag}`)
+  const followed = Domain.toLayer([
+    Domain.withEventFallback(sent, { fallback: enqueue }),
+    Domain.eventHandler(Counted, {
+      name: "counter",
+      handle: () => Effect.andThen(note("follow-up"), Effect.fail(new CounterFull()))
+    })
+  ])
+  const error = yield* Effect.flip(Mediator.publish([event]).pipe(Effect.provide(followed)))
+  ours(`${ran.splice(0).join(", ")}: ${error.message}`)
 })
 
 await Effect.runPromise(program)

@@ -1,6 +1,7 @@
 /** A request handler with a second one behind it, and a circuit that stops asking the first. */
-import { Effect, Schema } from "effect"
-import { CircuitBreaker, Fallback } from "effect-lifecycle/resilience"
+import { Cause, Effect, Predicate, Schema } from "effect"
+import { Domain, Mediator, Query } from "effect-lifecycle/domain"
+import { CircuitBreaker } from "effect-lifecycle/resilience"
 import { ours, source } from "./support/say.ts"
 
 class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {}) {
@@ -10,22 +11,26 @@ class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("Dat
 }
 class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", { id: Schema.String }) {}
 
-interface Profile {
-  readonly id: string
-  readonly name: string
-  readonly source: "primary" | "fallback"
-}
+const Profile = Query.make("profiles.ById", {
+  payload: { id: Schema.String },
+  success: Schema.Struct({ id: Schema.String, name: Schema.String, source: Schema.Literals(["primary", "fallback"]) }),
+  error: Schema.Union([DatabaseUnavailable, UserNotFound])
+})
 
 const ran: Array<string> = []
 
-const database: Fallback.Handler<string, Profile, DatabaseUnavailable | UserNotFound> = {
-  name: "profiles.database",
-  handle: (id) =>
-    Effect.suspend(() => {
-      ran.push("primary")
-      return Effect.fail(id === "nobody" ? new UserNotFound({ id }) : new DatabaseUnavailable())
-    })
-}
+const database = Domain.handler(Profile, ({ id }) =>
+  Effect.suspend(() => {
+    ran.push("primary")
+    return Effect.fail(id === "nobody" ? new UserNotFound({ id }) : new DatabaseUnavailable())
+  }))
+
+const cache = Domain.handler(Profile, ({ id }, { failed }) =>
+  Effect.sync(() => {
+    const reason = failed === undefined ? undefined : Cause.squash(failed)
+    ran.push(`fallback after ${Predicate.hasProperty(reason, "_tag") ? reason._tag : "a bug"}`)
+    return { id, name: "Unknown User", source: "fallback" as const }
+  }))
 
 const program = Effect.gen(function*() {
   const breaker = yield* CircuitBreaker.make({
@@ -33,20 +38,10 @@ const program = Effect.gen(function*() {
     trip: CircuitBreaker.consecutive(2),
     breakDuration: "60 seconds"
   })
-  const profile = Fallback.handler({
-    primary: database,
-    fallback: {
-      name: "profiles.cache",
-      handle: (id, cause): Effect.Effect<Profile> =>
-        Effect.sync(() => {
-          const [reason] = cause.reasons
-          ran.push(`fallback after ${reason?._tag === "Fail" ? reason.error._tag : "a bug"}`)
-          return { id, name: "Unknown User", source: "fallback" }
-        })
-    },
-    on: ["DatabaseUnavailable"],
-    breaker
-  })
+  const layer = Domain.toLayer([
+    Domain.withFallback(database, { fallback: cache, on: ["DatabaseUnavailable"], breaker })
+  ])
+  const profile = (id: string) => Mediator.query(Profile, { id }).pipe(Effect.provide(layer))
 
   source("Handlers that ran (in order): ['primary', 'fallback']")
   source("Response: user_id=user_42, name=Unknown User, source=fallback")

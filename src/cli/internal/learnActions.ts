@@ -6,57 +6,70 @@ import { basename } from "node:path"
 import type { Exercise } from "../../workbook/Catalogue.ts"
 import type { TaskVerdict } from "../../workbook/Verdict.ts"
 import * as Workspace from "../../workbook/Workspace.ts"
-import { near, type Options, type Session } from "./learnSession.ts"
+import type { Messages } from "../messages/Messages.ts"
+import { isHidden, near, type Options, type Session } from "./learnSession.ts"
+
+/** Says that the instructor keeps a solution back, and until when, as far as the assignment tells. */
+export const hiddenLines = ({ assignment, words }: Session): ReadonlyArray<string> => [
+  words.hidden(assignment?.title ?? ""),
+  assignment?.due === undefined ? words.hiddenNoDue : words.hiddenDue(assignment.due)
+]
+
+/** A file as lines, however its editor ends them. */
+const linesOf = (file: string): string => readFileSync(file, "utf8").replaceAll("\r\n", "\n")
 
 /** The solution as lines: what is different from the learner's file first, then the other ways that pass. */
 export const solutionLines = (session: Session, exercise: Exercise, passed: boolean): ReadonlyArray<string> => {
-  if (Option.isNone(exercise.solution)) return ["This course holds no solution of it."]
-  const solution = readFileSync(exercise.solution.value, "utf8")
+  const { words } = session
+  if (isHidden(session, exercise)) return hiddenLines(session)
+  if (Option.isNone(exercise.solution)) return [words.noSolution]
+  const solution = linesOf(exercise.solution.value)
   const file = Workspace.fileOf(session.workspace, exercise)
-  const others = exercise.alternatives.map((one) => `Another way that passes: ${near(one)}`)
-  const whole = [`The solution: ${near(exercise.solution.value)}`, ...others, ""]
+  const others = exercise.alternatives.map((one) => words.anotherWay(near(one)))
+  const whole = [words.solutionIs(near(exercise.solution.value)), ...others, ""]
   if (!passed || !existsSync(file)) return [...whole, ...solution.trimEnd().split("\n")]
-  const edits = TextDiff.lines(readFileSync(file, "utf8"), solution, { maxEdits: 2000 })
-  if (edits.every((edit) => edit._tag === "Equal")) return [...whole, "Yours is the same, line for line."]
-  const diff = TextDiff.unified(edits, { fromFile: "yours", toFile: "solution" })
-  return [...whole, "Lines with - are yours, lines with + are the solution's.", "", ...diff.trimEnd().split("\n")]
+  const edits = TextDiff.lines(linesOf(file), solution, { maxEdits: 2000 })
+  if (edits.every((edit) => edit._tag === "Equal")) return [...whole, words.sameAsYours]
+  const diff = TextDiff.unified(edits, { fromFile: words.diffYours, toFile: words.diffSolution })
+  return [...whole, words.diffLegend, "", ...diff.trimEnd().split("\n")]
 }
 
 /** The command that opens a file in an editor, where one is known. */
 export const editorOf = (options: Options): string | undefined =>
   Option.getOrUndefined(options.editCmd) ?? (process.env.VISUAL || process.env.EDITOR || undefined)
 
+/** A path as one word of a command line. */
+const quoted = (file: string): string =>
+  process.platform === "win32" ? `"${file}"` : `'${file.replaceAll("'", `'\\''`)}'`
+
 /** Opens a file in an editor and waits for it; the sentence says what is wrong, if anything is. */
-export const edit = (options: Options, file: string): Effect.Effect<string | undefined> =>
+export const edit = ({ options, words }: Session, file: string): Effect.Effect<string | undefined> =>
   Effect.sync(() => {
     const editor = editorOf(options)
-    if (editor === undefined) {
-      return `No editor is known: start with --edit-cmd, such as --edit-cmd "code --goto", or set EDITOR. The file: ${
-        near(file)
-      }`
-    }
+    if (editor === undefined) return words.noEditor(near(file))
     // An editor in the same terminal needs it for itself, so nothing else happens until it ends.
-    const { error, status } = spawnSync(`${editor} "${file}"`, { shell: true, stdio: "inherit" })
+    const { error, status } = spawnSync(`${editor} ${quoted(file)}`, { shell: true, stdio: "inherit" })
     return error === undefined && status === 0
       ? undefined
-      : `\`${editor}\` did not work (${error?.message ?? `exit code ${status}`}). The file: ${near(file)}`
+      : words.editorFailed(editor, error?.message ?? words.exitCode(String(status)), near(file))
   })
 
 /** Says where the old file is after a reset. */
-export const resetSentence = ({ backup, exercise, file }: Workspace.Reset): string =>
+export const resetSentence = (words: Messages, { backup, exercise, file }: Workspace.Reset): string =>
   backup === undefined
-    ? `${exercise.manifest.id}: ${basename(file)} was the stub already.`
-    : `${exercise.manifest.id}: the stub is back. What you had is in ${near(backup)}.`
+    ? words.wasStub(exercise.manifest.id, basename(file))
+    : words.stubBack(exercise.manifest.id, near(backup))
 
 /** Compares what was predicted with what happened: a line for each task, and how many were right. */
 export const comparePrediction = (
+  words: Messages,
   passing: ReadonlyArray<string>,
   tasks: ReadonlyArray<TaskVerdict>
 ): { readonly lines: ReadonlyArray<string>; readonly right: number } => {
   const lines = tasks.map((task) => {
     const said = passing.includes(task.id)
-    const words = `you said ${said ? "passes" : "fails"}, it ${task.passed ? "passes" : "fails"}`
-    return `${said === task.passed ? "right" : "WRONG"} ${task.id} ${task.title}: ${words}`
+    const judged = said === task.passed ? words.right : words.wrong
+    return `${judged} ${task.id} ${task.title}: ${words.youSaid(said, task.passed)}`
   })
   return { lines, right: tasks.filter((task) => passing.includes(task.id) === task.passed).length }
 }

@@ -4,8 +4,8 @@ import { existsSync, globSync, readFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import { type Exercise, find, maximum } from "../../workbook/Catalogue.ts"
 import { entryOf, hintsUsed, type Progress } from "../../workbook/Progress.ts"
+import type { Messages } from "../messages/Messages.ts"
 import { LearnProblem, near, type Session, usage } from "./learnSession.ts"
-import { many } from "./learnText.ts"
 
 const File = Schema.Struct({
   title: Schema.String,
@@ -45,14 +45,15 @@ export const loadPath = Effect.fnUntraced(function*(
   session: Session,
   name: string
 ): Effect.fn.Return<Path, LearnProblem> {
+  const { words } = session
   const folder = join(session.root, "lessons", "paths")
   const file = join(folder, `${name}.json`)
   if (!/^[\w-]+$/.test(name) || !existsSync(file)) {
     const names = globSync("*.json", { cwd: folder }).map((one) => basename(one, ".json")).sort()
     return yield* usage(
       names.length === 0
-        ? `There is no path ${name}: this course has none (they would lie in ${near(folder)}).`
-        : `There is no path ${name}. There ${names.length === 1 ? "is" : "are"}: ${names.join(", ")}.`
+        ? words.noPaths(name, near(folder))
+        : words.noPath(name, names)
     )
   }
   const broken = (problem: string): LearnProblem => new LearnProblem({ problem: `${near(file)}: ${problem}`, code: 3 })
@@ -65,16 +66,15 @@ export const loadPath = Effect.fnUntraced(function*(
     const key = `${kind}:${id}`
     if (kind === "exercise") {
       const exercise = find(session.catalogue, id)
-      if (exercise === undefined) return yield* broken(`the course has no exercise ${id}.`)
+      if (exercise === undefined) return yield* broken(words.pathNoExercise(id))
       made.push({ kind, key, exercise })
     } else if (kind === "lesson") {
       const lesson = lessonFile(session, id)
-      if (lesson === undefined) return yield* broken(`the course has no lesson ${id}.`)
+      if (lesson === undefined) return yield* broken(words.pathNoLesson(id))
       const heading = /^# (.*)$/m.exec(readFileSync(lesson, "utf8"))?.[1] ?? id
-      made.push({ kind: "reading", key, title: `Lesson ${heading}`, todo: `Read ${near(lesson)}, then press n.` })
+      made.push({ kind: "reading", key, title: words.lesson(heading), todo: words.readThenNext(near(lesson)) })
     } else {
-      const todo = "In another terminal, run `npm start`: it shows real requests on their road. Then press n."
-      made.push({ kind: "reading", key, title: id === "tour" ? "The tour" : `The tour ${id}`, todo })
+      made.push({ kind: "reading", key, title: words.tour(id === "tour" ? undefined : id), todo: words.tourThenNext })
     }
   }
   return { name, title, steps: made }
@@ -93,11 +93,11 @@ export const placeOn = (path: Path, progress: Progress): number => {
 }
 
 /** What was done on a path, to print. */
-export const resultOf = (path: Path, progress: Progress): ReadonlyArray<string> => {
+export const resultOf = (words: Messages, path: Path, progress: Progress): ReadonlyArray<string> => {
   let points = 0
   let most = 0
   const lines = path.steps.map((step, index) => {
-    const done = isDone(path, step, progress) ? "done   " : "to do  "
+    const done = isDone(path, step, progress) ? words.done : words.toDo
     if (step.kind === "reading") return `${index + 1}. ${done} ${step.title}`
     const { id, title } = step.exercise.manifest
     const entry = entryOf(progress, id)
@@ -107,20 +107,20 @@ export const resultOf = (path: Path, progress: Progress): ReadonlyArray<string> 
     most += all
     const hints = hintsUsed(entry)
     const how = [
-      `${got} of ${many(all, "point")}`,
-      many(entry.attempts, "attempt"),
-      ...hints > 0 ? [many(hints, "hint")] : [],
-      ...entry.seen ? ["solution seen"] : [],
-      ...entry.firstSolved === undefined ? [] : [`solved on ${entry.firstSolved.slice(0, 10)}`]
+      words.ofPoints(got, all),
+      words.attempts(entry.attempts),
+      ...hints > 0 ? [words.hints(hints)] : [],
+      ...entry.seen ? [words.solutionSeen] : [],
+      ...entry.firstSolved === undefined ? [] : [words.solvedOn(entry.firstSolved.slice(0, 10))]
     ]
     return `${index + 1}. ${done} ${id} ${title}: ${how.join(", ")}`
   })
   const done = placeOn(path, progress) === path.steps.length
   return [
-    `${path.title}: ${done ? "finished" : "not finished yet"}`,
+    done ? words.pathFinished(path.title) : words.pathNotFinished(path.title),
     "",
     ...lines,
     "",
-    `${points} of ${many(most, "point")}.${done ? " That is the whole path: well done." : ""}`
+    `${words.ofPoints(points, most)}.${done ? ` ${words.wholePath}` : ""}`
   ]
 }

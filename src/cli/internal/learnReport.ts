@@ -2,13 +2,13 @@
 import { Console, Effect, Option, Schema } from "effect"
 import { appendFileSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { type Assignment, load, whole } from "../../workbook/Assignment.ts"
+import { whole } from "../../workbook/Assignment.ts"
 import type { Exercise } from "../../workbook/Catalogue.ts"
 import { entryOf, hintsUsed, type Progress } from "../../workbook/Progress.ts"
 import * as Report from "../../workbook/Report.ts"
 import type { Verdict } from "../../workbook/Verdict.ts"
 import { fileOf, type State, type WorkspaceProblem, writeFile } from "../../workbook/Workspace.ts"
-import { exitCodes, LearnProblem, near, type Session } from "./learnSession.ts"
+import { near, type Session } from "./learnSession.ts"
 
 /** One checked exercise. */
 export interface Checked {
@@ -16,18 +16,6 @@ export interface Checked {
   readonly verdict: Verdict
   readonly state: State
 }
-
-/** What is to be checked: the exercises of an assignment, else the whole course. */
-export const assignmentOf = (
-  session: Session,
-  file: Option.Option<string>
-): Effect.Effect<Assignment, LearnProblem> =>
-  Option.isNone(file)
-    ? Effect.succeed(whole(session.catalogue))
-    : Effect.mapError(
-      load(resolve(file.value), session.catalogue),
-      (error) => new LearnProblem({ problem: error.message, code: exitCodes.usage })
-    )
 
 const Package = Schema.fromJsonString(Schema.Struct({ name: Schema.String, version: Schema.String }))
 
@@ -48,16 +36,15 @@ export const report = Effect.fnUntraced(function*(
   kind: Report.Kind,
   given: {
     readonly checked: ReadonlyArray<Checked>
-    readonly assignment: Assignment
-    readonly named: boolean
     readonly progress: Progress
     readonly out: Option.Option<string>
   }
 ): Effect.fn.Return<void, WorkspaceProblem> {
-  const { assignment, checked, named, out, progress } = given
+  const { checked, out, progress } = given
+  const { assignment } = session
   const entries = yield* Effect.forEach(checked, ({ exercise, state, verdict }) =>
     Report.entry(exercise, verdict, {
-      weight: assignment.items.find((item) => item.exercise === exercise)?.weight,
+      weight: (assignment ?? whole(session.catalogue)).items.find((item) => item.exercise === exercise)?.weight,
       file: near(fileOf(session.workspace, exercise)),
       hintsUsed: hintsUsed(entryOf(progress, exercise.manifest.id)),
       untouched: state === "untouched"
@@ -65,7 +52,7 @@ export const report = Effect.fnUntraced(function*(
   const made = Report.make({
     course: courseOf(session),
     entries,
-    ...named && { assignment: assignment.title, due: assignment.due }
+    ...assignment !== undefined && { assignment: assignment.title, due: assignment.due }
   })
   const summary = process.env.GITHUB_STEP_SUMMARY
   if (Option.isSome(out)) return yield* writeFile(resolve(out.value), Report.render(kind, made))

@@ -2,16 +2,23 @@
 import { basename } from "node:path"
 import type { Exercise } from "../../workbook/Catalogue.ts"
 import { maximum } from "../../workbook/Catalogue.ts"
-import { type Entry, hintsUsed, type Summary } from "../../workbook/Progress.ts"
+import { type Entry, hintsUsed, type Status, type Summary } from "../../workbook/Progress.ts"
 import type { TaskVerdict, Verdict } from "../../workbook/Verdict.ts"
 import type { Hint } from "./learnHints.ts"
-import { bar, block, cut, ends, fit, type Look, many, paint, type Tone, widthOf, wrap } from "./learnText.ts"
+import { bar, block, cut, ends, fit, type Look, paint, printedLines, type Tone, widthOf, wrap } from "./learnText.ts"
 
 /** What is shown instead of, or below, the verdict. */
 export type Panel =
   | { readonly _tag: "None" }
   | { readonly _tag: "Hint"; readonly hint: Hint }
-  | { readonly _tag: "Pages"; readonly title: string; readonly lines: ReadonlyArray<string>; readonly top: number }
+  | {
+    readonly _tag: "Pages"
+    readonly title: string
+    readonly lines: ReadonlyArray<string>
+    readonly top: number
+    /** A step of a path to read; `n` leads on from it. */
+    readonly reading?: boolean
+  }
   | { readonly _tag: "List"; readonly rows: ReadonlyArray<Row>; readonly at: number; readonly pendingOnly: boolean }
   | { readonly _tag: "Ask"; readonly what: "reset" | "solution"; readonly question: string }
 
@@ -23,7 +30,7 @@ export interface Row {
   readonly level: number
   readonly points: number
   readonly maximum: number
-  readonly status: "new" | "started" | "solved"
+  readonly status: Status
   readonly stale: boolean
   readonly stretch: boolean
 }
@@ -36,6 +43,8 @@ export interface ScreenState {
   readonly entry: Entry
   readonly summary: Summary
   readonly hints: number
+  /** Whether there are solutions to look at. */
+  readonly solutions: boolean
   readonly checking: boolean
   readonly verdict: Verdict | undefined
   /** The time of day of the verdict. */
@@ -48,19 +57,30 @@ export interface ScreenState {
   readonly path: { readonly title: string; readonly step: number; readonly of: number } | undefined
 }
 
-const marks: Readonly<Record<"passed" | "failed" | "waiting", readonly [string, string, Tone]>> = {
-  passed: ["✓", "passed:", "good"],
-  failed: ["✗", "FAILED", "bad"],
-  waiting: ["·", "waiting:", "dim"]
+type Mark = "passed" | "failed" | "open" | "waiting"
+
+const marks: Readonly<Record<Mark, readonly [string, Tone]>> = {
+  passed: ["✓", "good"],
+  failed: ["✗", "bad"],
+  open: ["○", "dim"],
+  waiting: ["·", "dim"]
 }
 
-const mark = (look: Look, kind: keyof typeof marks): string => {
-  const [symbol, word, tone] = marks[kind]
-  return look.plain ? word : paint(look, tone, symbol)
+/** A symbol for the eye; the word for it always stands in the same line. */
+const symbol = (look: Look, kind: Mark): string => {
+  const [sign, tone] = marks[kind]
+  return paint(look, tone, sign)
 }
 
-const worth = (task: TaskVerdict): string =>
-  task.points === 0 ? "guard" : `${task.passed ? task.points : 0} / ${task.points}`
+const word = ({ words }: Look, kind: Mark): string => kind === "waiting" ? words.notRun : words[kind]
+
+/** How a task went and what it is worth, at the end of its line. */
+const outcome = (look: Look, kind: Mark, task: TaskVerdict): string => {
+  const { words } = look
+  if (kind === "waiting" || kind === "open") return word(look, kind)
+  const worth = task.points === 0 ? words.guard : words.of(task.passed ? task.points : 0, task.points)
+  return `${word(look, kind)}, ${worth}`
+}
 
 const at = (verdict: Verdict, line: number | undefined): string =>
   line === undefined ? "" : ` (${basename(verdict.file)}:${line})`
@@ -69,61 +89,73 @@ const at = (verdict: Verdict, line: number | undefined): string =>
 const said = (look: Look, text: string, indent: number): Array<string> => block(text, indent, look.columns)
 
 const taskLines = (verdict: Verdict, task: TaskVerdict, look: Look): Array<string> => {
+  const { words } = look
   const did = verdict.problem === undefined || task.passed || verdict.outcome === "failed"
-  const kind = task.passed ? "passed" : task.message === "This task did not run." || !did ? "waiting" : "failed"
+  const kind: Mark = task.passed
+    ? "passed"
+    : task.open === true
+    ? "open"
+    : task.message === "This task did not run." || !did
+    ? "waiting"
+    : "failed"
+  const why = kind === "failed"
+    ? said(look, `${task.message ?? ""}${at(verdict, task.line)}`, look.plain ? 2 : 6)
+    : []
   if (look.plain) {
-    const points = task.points === 0 ? "guard" : `${task.passed ? task.points : 0} of ${many(task.points, "point")}`
-    const head = kind === "failed" ? `FAILED ${task.id}: ` : `${mark(look, kind)} ${task.id}: `
-    return [
-      ...wrap(`${head}${task.title} (${points})`, look.columns),
-      ...kind === "failed" ? said(look, `${task.message ?? ""}${at(verdict, task.line)}`, 2) : []
-    ]
+    const worth = task.points === 0 ? words.guard : words.ofPoints(task.passed ? task.points : 0, task.points)
+    return [...wrap(`${word(look, kind)} ${task.id}: ${task.title} (${worth})`, look.columns), ...why]
   }
-  const right = kind === "waiting" ? "not run" : worth(task)
-  const title = cut(task.title, look.columns - 8 - widthOf(right))
-  const left = ` ${mark(look, kind)} ${task.id}  ${title}`
+  const right = outcome(look, kind, task)
+  const [title = "", ...more] = wrap(task.title, Math.max(20, look.columns - 8 - widthOf(right)))
   return [
-    `${left}${" ".repeat(Math.max(1, look.columns - widthOf(left) - widthOf(right)))}${right}`,
-    ...kind === "failed" ? said(look, `${task.message ?? ""}${at(verdict, task.line)}`, 6) : []
+    ends(` ${symbol(look, kind)} ${task.id}  ${title}`, right, look.columns),
+    ...more.map((line) => `      ${line}`),
+    ...why
   ]
 }
 
 const typeLines = ({ types }: Verdict, look: Look): Array<string> => {
+  const { words } = look
   if (types.status === "notChecked") {
     return types.reason === undefined || types.reason === "Nobody asked for it."
-      ? [look.plain ? "types: not checked" : ` ${mark(look, "waiting")} types  not checked`]
-      : said(look, `types not checked: ${types.reason}`, look.plain ? 0 : 3)
+      ? [look.plain ? words.typesNotChecked : ` ${symbol(look, "waiting")} ${words.typesNotChecked}`]
+      : said(look, words.typesNotCheckedBecause(types.reason), look.plain ? 0 : 3)
   }
-  const took = `${(types.durationMillis / 1000).toFixed(1)} s`
   const kind = types.status
+  const errors = kind === "passed" ? "" : words.typeErrors(types.errors.length)
   const shown = types.errors.slice(0, 3)
   const more = types.errors.length - shown.length
+  const indent = look.plain ? 2 : 6
+  const right = [words[kind], errors, `${(types.durationMillis / 1000).toFixed(1)} s`].filter((one) => one !== "")
   return [
     look.plain
-      ? `${kind === "passed" ? "passed: types" : `FAILED types: ${many(types.errors.length, "error")}`}`
-      : ends(` ${mark(look, kind)} types`, took, look.columns),
-    ...shown.flatMap((error) =>
-      said(look, `line ${error.line}: ${error.message} (${error.code})`, look.plain ? 2 : 6).slice(0, 6)
-    ),
-    ...more > 0 ? said(look, `and ${many(more, "more error", "more errors")}`, look.plain ? 2 : 6) : []
+      ? `${words[kind]}: ${words.types}${errors === "" ? "" : `, ${errors}`}`
+      : ends(` ${symbol(look, kind)} ${words.types}`, right.join(", "), look.columns),
+    ...shown.flatMap((error) => said(look, words.typeError(error.line, error.message, error.code), indent).slice(0, 6)),
+    ...more > 0 ? said(look, words.moreErrors(more), indent) : []
   ]
 }
 
 const outputLines = ({ output }: Verdict, look: Look): Array<string> => {
-  const lines = output.trimEnd().split("\n")
-  if (output.trim() === "") return []
+  const lines = printedLines(output)
+  if (lines.join("").trim() === "") return []
   const shown = lines.slice(-8)
-  const head = lines.length > shown.length ? `Your output (the last 8 of ${lines.length} lines):` : "Your output:"
+  const head = lines.length > shown.length
+    ? look.words.yourLastOutput(shown.length, lines.length)
+    : look.words.yourOutput
   const indent = look.plain ? "" : " "
   return ["", indent + head, ...shown.map((line) => cut(`${indent}  ${line}`, look.columns))]
 }
 
 const solvedLine = (state: ScreenState, verdict: Verdict, look: Look): Array<string> => {
+  const { words } = look
   const used = hintsUsed(state.entry)
-  const how = state.entry.seen ? "solution seen" : used === 0 ? "no hints" : many(used, "hint")
-  const way = state.exercise.alternatives.length > 0 ? "Compare with another way: s." : "Compare: s."
-  const on = state.next === undefined ? "That was the last one." : `n for ${state.next}.`
-  return wrap(`Solved: ${verdict.points} of ${many(verdict.maximum, "point")}, ${how}. ${way} ${on}`, look.columns - 1)
+  const how = state.entry.seen ? words.solutionSeen : used === 0 ? words.noHintsUsed : words.hints(used)
+  const way = !state.solutions
+    ? []
+    : [state.exercise.alternatives.length > 0 ? words.compareOther : words.compare]
+  const on = state.next === undefined ? words.wasLast : words.keyFor(state.next)
+  return wrap([words.solved(verdict.points, verdict.maximum, how), ...way, on].join(" "), look.columns - 1)
     .map((line) => (look.plain ? "" : " ") + paint(look, "good", line))
 }
 
@@ -134,27 +166,26 @@ export const verdictLines = (verdict: Verdict, look: Look): Array<string> => [
     : [
       ...said(
         look,
-        `${look.plain ? "problem: " : ""}${verdict.problem}${at(verdict, verdict.line)}`,
+        look.words.problem(`${verdict.problem}${at(verdict, verdict.line)}`),
         look.plain ? 0 : 1
-      )
-        .map((line) => paint(look, "bad", line)),
+      ).map((line) => paint(look, "bad", line)),
       ""
     ],
   ...verdict.tasks.flatMap((task) => taskLines(verdict, task, look)),
   ...typeLines(verdict, look),
   ...verdict.ignored.length === 0
     ? []
-    : said(look, `${many(verdict.ignored.length, "test")} of your own counted for nothing.`, look.plain ? 0 : 1),
+    : said(look, look.words.ownTests(verdict.ignored.length), look.plain ? 0 : 1),
   ...outputLines(verdict, look)
 ]
 
 /** The first line of an exercise. */
 export const heading = (exercise: Exercise, look: Look): string => {
-  const { id, kind, level, tasks: _, title } = exercise.manifest
-  const right = `level ${level}, ${many(maximum(exercise.manifest), "point")}, ${kind}`
+  const { id, kind, level, title } = exercise.manifest
+  const right = look.words.about(level, maximum(exercise.manifest), look.words.kinds[kind])
   return look.plain
     ? `${id} ${title} (${right})`
-    : ends(` ${paint(look, "strong", cut(`${id} ${title}`, look.columns - right.length - 3))}`, right, look.columns)
+    : ends(` ${paint(look, "strong", cut(`${id} ${title}`, look.columns - widthOf(right) - 3))}`, right, look.columns)
 }
 
 const chapterSum = ({ exercise, summary }: ScreenState) => summary.byChapter.get(exercise.chapter)
@@ -164,46 +195,43 @@ export const progressLines = (state: ScreenState, look: Look): Array<string> => 
   const { path, summary } = state
   const chapter = chapterSum(state)
   const number = Number(state.exercise.chapter.slice(0, 2))
-  const points = `${summary.points} of ${many(summary.maximum, "point")}`
+  const { words } = look
   if (look.plain) {
     return [
-      ...chapter === undefined ? [] : [`chapter ${number}: ${chapter.solved} of ${chapter.exercises}`],
-      `progress: ${summary.solved} of ${summary.exercises}, ${points}`,
-      ...path === undefined ? [] : [`${path.title}: step ${path.step} of ${path.of}`]
+      ...chapter === undefined ? [] : [words.chapterIs(number, chapter.solved, chapter.exercises)],
+      words.progressIs(summary.solved, summary.exercises, summary.points, summary.maximum),
+      ...path === undefined ? [] : [`${path.title}: ${words.step(path.step, path.of)}`]
     ]
   }
   const part = chapter === undefined
     ? ""
-    : `Chapter ${number} ${bar(chapter.solved, chapter.exercises, 8)} ${chapter.solved} of ${chapter.exercises}   `
-  const whole = `Course ${
-    bar(summary.solved, summary.exercises, 12)
-  } ${summary.solved} of ${summary.exercises}, ${points}`
+    : `${words.chapterBar(number)} ${bar(chapter.solved, chapter.exercises, 8)} ${
+      words.of(chapter.solved, chapter.exercises)
+    }   `
+  const whole = `${words.courseBar} ${bar(summary.solved, summary.exercises, 12)} ${
+    words.of(summary.solved, summary.exercises)
+  }, ${words.ofPoints(summary.points, summary.maximum)}`
   return [
     ...part === "" || widthOf(part + whole) < look.columns ? [` ${part}${whole}`] : [` ${part.trimEnd()}`, ` ${whole}`],
-    ...path === undefined ? [] : [` ${path.title} ${bar(path.step - 1, path.of, 12)} step ${path.step} of ${path.of}`]
+    ...path === undefined ? [] : [` ${path.title} ${bar(path.step - 1, path.of, 12)} ${words.step(path.step, path.of)}`]
   ]
 }
 
-const keysOf = (state: ScreenState): ReadonlyArray<string> => {
+const keysOf = (state: ScreenState, { words }: Look): ReadonlyArray<string> => {
   switch (state.panel._tag) {
     case "List":
-      return ["up/down or j/k choose", "Enter open", "p only what is left", "l back", "q quit"]
+      return words.keysList
     case "Pages":
-      return ["up/down or j/k scroll", "space next page", "s back", "q quit"]
+      return state.panel.reading === true ? words.keysReading : words.keysPages
     case "Ask":
-      return ["y yes", "any other key: no"]
+      return words.keysAsk
     case "None":
     case "Hint": {
-      const { solved } = state.entry
       return [
-        solved ? "n next" : "n next (when it passes)",
-        state.hints === 0 ? "h hint" : `h hint ${hintsUsed(state.entry)} of ${state.hints}`,
-        "s solution",
-        "l list",
-        "r run",
-        "x reset",
-        "e edit",
-        "q quit"
+        state.entry.solved ? words.keyNext : words.keyNextLater,
+        state.hints === 0 ? words.keyHint : words.keyHintOf(hintsUsed(state.entry), state.hints),
+        ...state.solutions ? [words.keySolution] : [],
+        ...words.keysAlways
       ]
     }
   }
@@ -214,29 +242,29 @@ const unbroken = (text: string): string => text.replaceAll(" ", "\u00a0")
 
 const keyLines = (state: ScreenState, look: Look): Array<string> =>
   wrap(
-    `${look.plain ? "keys: " : ""}${keysOf(state).map(unbroken).join(look.plain ? ", " : "\u00a0· ")}`,
+    `${look.plain ? `${look.words.keys} ` : ""}${
+      keysOf(state, look).map(unbroken).join(look.plain ? ", " : "\u00a0· ")
+    }`,
     look.columns - 1
   )
     .map((line) => line.replaceAll("\u00a0", " "))
     .map((line) => look.plain ? line : ` ${paint(look, "dim", line)}`)
 
-const statusWord = (row: Row): string => row.stale ? "solved, stub has changed" : row.status
+const rowMarks = { new: "waiting", open: "open", solved: "passed" } as const
 
 /** One exercise as a line of a list. */
 export const rowLine = (row: Row, look: Look, chosen = false): string => {
-  const points = `${row.points}/${row.maximum}`
-  const kind = row.status === "solved" ? "passed" : row.status === "started" ? "failed" : "waiting"
-  const level = row.stretch ? "stretch" : `level ${row.level}`
+  const { words } = look
+  const status = row.stale ? words.stale : words.statuses[row.status]
+  const level = row.stretch ? words.stretch : words.level(row.level)
   if (look.plain) {
-    return `${chosen ? "> " : ""}${row.id} ${row.title}: ${statusWord(row)}, ${level}, ${row.points} of ${
-      many(row.maximum, "point")
+    return `${chosen ? "> " : ""}${row.id} ${row.title}: ${status}, ${level}, ${
+      words.ofPoints(row.points, row.maximum)
     }`
   }
-  const symbol = row.status === "started" ? "…" : mark(look, kind)
-  const right = `${statusWord(row)}  ${level.padEnd(7)} ${points.padStart(5)}`
-  const left = `${chosen ? ">" : " "}${symbol} ${row.id.padEnd(5)} ${
-    cut(row.title, look.columns - widthOf(right) - 12)
-  }`
+  const sign = row.status === "started" ? "…" : symbol(look, rowMarks[row.status])
+  const right = `${status}  ${level.padEnd(7)} ${`${row.points}/${row.maximum}`.padStart(5)}`
+  const left = `${chosen ? ">" : " "}${sign} ${row.id.padEnd(5)} ${cut(row.title, look.columns - widthOf(right) - 12)}`
   const line = ends(left, right, look.columns)
   return chosen ? paint(look, "strong", line) : line
 }
@@ -247,11 +275,17 @@ const shownRows = (panel: Extract<Panel, { _tag: "List" }>): ReadonlyArray<Row> 
 const listLines = (panel: Extract<Panel, { _tag: "List" }>, look: Look, room: number): Array<string> => {
   const rows = shownRows(panel)
   const top = Math.max(0, Math.min(panel.at - Math.floor(room / 2), rows.length - room))
-  const head = `${look.plain ? "" : " "}${many(rows.length, "exercise")}${panel.pendingOnly ? " left to do" : ""}`
-  if (rows.length === 0) return [head, `${look.plain ? "" : " "}Everything is solved.`]
+  const { words } = look
+  const indent = look.plain ? "" : " "
+  const head = indent + words.listed(rows.length, panel.pendingOnly)
+  const chosen = rows[panel.at]
+  if (chosen === undefined) return [head, indent + words.allSolved]
   // Read aloud, a list that is said again for every key is noise: the chosen line alone is enough.
   const lines = rows.map((row, index) => rowLine(row, look, index === panel.at))
-  return [head, ...look.plain && panel.at > 0 ? lines.slice(panel.at, panel.at + 1) : lines.slice(top, top + room)]
+  return [
+    `${head}; ${words.chosen(chosen.id)}`,
+    ...look.plain && panel.at > 0 ? lines.slice(panel.at, panel.at + 1) : lines.slice(top, top + room)
+  ]
 }
 
 /** The exercise that is chosen in a list. */
@@ -262,7 +296,7 @@ const panelLines = (state: ScreenState, look: Look): Array<string> => {
   const indent = look.plain ? 0 : 1
   if (panel._tag === "Hint") {
     const { of, task, text, tier } = panel.hint
-    return ["", ...said(look, `Hint ${tier} of ${of} for ${task}: ${text.replaceAll("`", "")}`, indent)]
+    return ["", ...said(look, look.words.hintFor(task, tier, of, text.replaceAll("`", "")), indent)]
   }
   return panel._tag === "Ask" ? ["", ...said(look, panel.question, indent)] : []
 }
@@ -275,16 +309,16 @@ const footer = (
 const body = (state: ScreenState, look: Look): Array<string> => {
   const { checking, entry, exercise, verdict } = state
   const indent = look.plain ? "" : " "
-  if (checking) return [`${indent}checking ${exercise.manifest.id} …`]
-  if (verdict === undefined) return [`${indent}not checked yet`]
-  const took = `checked in ${
-    (verdict.durationMillis / 1000).toFixed(1)
-  } s, ${state.checkedAt}, attempt ${entry.attempts}`
+  if (checking) return [indent + look.words.checking(exercise.manifest.id)]
+  if (verdict === undefined) return [indent + look.words.notChecked]
+  const took = look.words.checkedIn((verdict.durationMillis / 1000).toFixed(1), state.checkedAt, entry.attempts)
+  const first = exercise.manifest.kind === "predict" ? entry.predictions.find((one) => one.result)?.result : undefined
   return [
     ...verdictLines(verdict, look),
     "",
+    ...first === undefined ? [] : [indent + look.words.firstRight(first.right, first.of)],
     ...verdict.passed ? solvedLine(state, verdict, look) : [],
-    ...look.plain && !verdict.passed ? [`not passed yet: ${verdict.points} of ${many(verdict.maximum, "point")}`] : [],
+    ...look.plain && !verdict.passed ? [look.words.notPassed(verdict.points, verdict.maximum)] : [],
     indent + paint(look, "dim", took)
   ]
 }
@@ -307,5 +341,5 @@ export const render = (state: ScreenState, look: Look, rows = Infinity): Readonl
     ]
   }
   const extra = [...panelLines(state, look), ...notices.length > 0 ? ["", ...notices] : []]
-  return fit([...head, ...body(state, look), ...extra, ...below], rows, extra.length + below.length)
+  return fit([...head, ...body(state, look), ...extra, ...below], rows, extra.length + below.length, look.words)
 }

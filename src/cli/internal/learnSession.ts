@@ -1,16 +1,19 @@
 /** What every `learn` command works with: the course, the learner's folder, the progress, and how things are said. */
 import { DateTime, Effect, Option, Runtime, Schema } from "effect"
-import { existsSync, readFileSync } from "node:fs"
-import { createRequire } from "node:module"
+import { existsSync } from "node:fs"
 import { dirname, join, relative, resolve, sep } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Assignment from "../../workbook/Assignment.ts"
 import * as Catalogue from "../../workbook/Catalogue.ts"
 import * as Progress from "../../workbook/Progress.ts"
 import type { Verdict } from "../../workbook/Verdict.ts"
 import * as Workspace from "../../workbook/Workspace.ts"
+import { choose, type Language, type Messages } from "../messages/Messages.ts"
+import { PackageNotInstalled } from "../optional.ts"
 import { hintCount, hintsOf } from "./learnHints.ts"
 import type { Row, ScreenState } from "./learnScreen.ts"
 import type { Look } from "./learnText.ts"
+import { installLine, versionOf } from "./packages.ts"
 
 /** The exit codes: passed is 0. */
 export const exitCodes = { notPassed: 1, usage: 2, courseBroken: 3, couldNotFinish: 4 } as const
@@ -42,11 +45,18 @@ export interface Options {
   readonly course: Option.Option<string>
   readonly typecheck: boolean
   readonly path: Option.Option<string>
+  readonly assignment: Option.Option<string>
+  readonly lang: Option.Option<Language>
 }
 
 /** What a command works with. */
 export interface Session {
   readonly options: Options
+  readonly words: Messages
+  /** What the instructor has set, where there is such a thing. */
+  readonly assignment: Assignment.Assignment | undefined
+  /** The exercises to do: those of the assignment, else all. */
+  readonly exercises: ReadonlyArray<Catalogue.Exercise>
   readonly catalogue: Catalogue.Catalogue
   readonly workspace: Workspace.Workspace
   /** The folder above the course, with the lessons. */
@@ -58,22 +68,26 @@ export const usage = (problem: string): LearnProblem => new LearnProblem({ probl
 
 /** Gives the errors of the workbook the exit codes of the command. */
 export const withCodes = <A, E, R>(
-  self: Effect.Effect<A, E, R>
+  self: Effect.Effect<A, E, R>,
+  words: Messages
 ): Effect.Effect<
   A,
-  LearnProblem | Exclude<E, Catalogue.CourseBroken | Workspace.WorkspaceProblem>,
+  LearnProblem | Exclude<E, Catalogue.CourseBroken | Workspace.WorkspaceProblem | PackageNotInstalled>,
   R
 > =>
   Effect.mapError(self, (error) => {
     if (error instanceof Catalogue.CourseBroken) {
       return new LearnProblem({ problem: error.message, code: exitCodes.courseBroken })
     }
+    if (error instanceof PackageNotInstalled) {
+      return new LearnProblem({ problem: words.packageMissing(error.name), code: exitCodes.couldNotFinish })
+    }
     if (error instanceof Workspace.WorkspaceProblem) return usage(error.message)
-    return error as Exclude<E, Catalogue.CourseBroken | Workspace.WorkspaceProblem>
+    return error as Exclude<E, Catalogue.CourseBroken | Workspace.WorkspaceProblem | PackageNotInstalled>
   })
 
 /** Both `src/cli/internal` and `dist/cli/internal` lie three folders below the package. */
-const home = fileURLToPath(new URL("../../..", import.meta.url))
+export const home = fileURLToPath(new URL("../../..", import.meta.url))
 
 /** The workspace that a folder lies in. */
 const workspaceAround = (folder: string): string | undefined => {
@@ -87,24 +101,44 @@ const inside = (folder: string, parent: string): boolean => {
   return way === "" || (way !== ".." && !way.startsWith(`..${sep}`) && resolve(parent, way) === folder)
 }
 
+/** The folder to work in: the named one, the one around this place, or `workspace` in the clone or here. */
+export const folderOf = (dir: Option.Option<string>): string => {
+  const here = process.cwd()
+  return Option.match(dir, {
+    onNone: () => workspaceAround(here) ?? join(inside(here, resolve(home)) ? home : here, "workspace"),
+    onSome: (name) => resolve(name)
+  })
+}
+
+/** The words that are wanted, by the flag or by the environment. */
+export const wordsOf = (lang: Option.Option<Language>): Messages => choose(Option.getOrUndefined(lang), process.env)
+
+/** The assignment file: the named one, else the one that lies beside the course, as in a pack, or in the workspace. */
+const assignmentFile = (options: Options, folders: ReadonlyArray<string>): string | undefined =>
+  Option.match(options.assignment, {
+    onNone: () => folders.map((folder) => join(folder, "assignment.json")).find((file) => existsSync(file)),
+    onSome: (name) => resolve(name)
+  })
+
 /** Loads the course and opens the workspace. */
 export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
   Session,
-  Catalogue.CourseBroken | Workspace.WorkspaceProblem
+  Catalogue.CourseBroken | Workspace.WorkspaceProblem | LearnProblem
 > {
   const course = Option.match(options.course, {
     onNone: () => join(home, "exercises"),
     onSome: (name) => resolve(name)
   })
   const catalogue = yield* Catalogue.load(course)
-  const here = process.cwd()
-  const folder = Option.match(options.dir, {
-    onNone: () => workspaceAround(here) ?? join(inside(here, resolve(home)) ? home : here, "workspace"),
-    onSome: (name) => resolve(name)
-  })
-  const workspace = yield* Workspace.open({ catalogue, folder })
+  const root = dirname(catalogue.folder)
+  const workspace = yield* Workspace.open({ catalogue, folder: folderOf(options.dir) })
   yield* Workspace.prepare(workspace)
-  return { options, catalogue, workspace, root: dirname(catalogue.folder) }
+  const file = assignmentFile(options, [root, workspace.folder])
+  const assignment = file === undefined
+    ? undefined
+    : yield* Effect.mapError(Assignment.load(file, catalogue), (error) => usage(error.message))
+  const exercises = assignment?.items.map((item) => item.exercise) ?? catalogue.exercises
+  return { options, words: wordsOf(options.lang), assignment, exercises, catalogue, workspace, root }
 })
 
 /** The progress; a file that could not be read is mentioned. */
@@ -117,7 +151,7 @@ export const progressOf = Effect.fnUntraced(function*(
   const { progress, setAside } = yield* Progress.load(session.workspace)
   const notice = setAside === undefined
     ? undefined
-    : `The progress file could not be read. It was moved to ${near(setAside)}, and a new one was begun.`
+    : session.words.progressSetAside(near(setAside))
   return { progress, notice }
 })
 
@@ -127,32 +161,35 @@ export const near = (path: string): string => {
   return (way === "" || way.startsWith("..") ? path : way).split(sep).join("/")
 }
 
-/** How this command is called from where the learner is. */
-export const command = (): string =>
-  inside(process.cwd(), resolve(home)) && existsSync(join(home, "src", "index.ts"))
-    ? "npm run learn"
-    : "npx effect-lifecycle learn"
+/** How this command is called from where the learner is; npm takes flags for itself that do not follow `--`. */
+export const command = (words = ""): string => {
+  const clone = inside(process.cwd(), resolve(home)) && existsSync(join(home, "src", "index.ts"))
+  const call = clone ? "npm run learn" : "npx effect-lifecycle learn"
+  return words === "" ? call : `${call}${clone ? " --" : ""} ${words}`
+}
 
 /** The exercise with an id, or the current one. */
 export const exerciseFor = Effect.fnUntraced(function*(
-  { catalogue }: Session,
+  { catalogue, exercises, words, workspace }: Session,
   id: Option.Option<string>,
   progress: Progress.Progress
 ): Effect.fn.Return<Catalogue.Exercise, LearnProblem> {
   if (Option.isNone(id)) {
-    const current = progress.current === undefined ? undefined : Catalogue.find(catalogue, progress.current)
-    const exercise = current ?? Progress.next(progress, catalogue.exercises) ?? catalogue.exercises[0]
-    return exercise ?? (yield* usage("The course has no exercise."))
+    const current = exercises.find(({ manifest }) => manifest.id === progress.current)
+    const exercise = current ?? Progress.next(progress, exercises) ?? exercises[0]
+    return exercise ?? (yield* usage(words.emptyCourse))
   }
+  const path = id.value.replaceAll("\\", "/")
   const found = Catalogue.find(catalogue, id.value)
-    ?? catalogue.exercises.find((one) => one.path === id.value || one.path.endsWith(`/${id.value}`))
+    ?? catalogue.exercises.find((one) => one.path === path || one.path.endsWith(`/${path}`))
+    ?? Workspace.exerciseAt(workspace, id.value)
   if (found !== undefined) return found
   const meant = Catalogue.nearest(catalogue, id.value)
   const exercise = meant === undefined ? undefined : Catalogue.find(catalogue, meant)
   return yield* usage(
     exercise === undefined
-      ? `There is no exercise ${id.value}. All of them: \`${command()} list\`.`
-      : `There is no exercise ${id.value}. Did you mean ${meant} (${exercise.manifest.title})?`
+      ? words.noExercise(id.value, command("list"))
+      : words.didYouMean(id.value, exercise.manifest.id, exercise.manifest.title)
   )
 })
 
@@ -186,12 +223,12 @@ export const rowsOf = (exercises: ReadonlyArray<Catalogue.Exercise>, progress: P
   })
 
 /** Whether words alone are wanted: asked for, or the output is no terminal that a person looks at. */
-export const lookOf = (options: Options): Look => {
+export const lookOf = ({ options, words }: Session): Look => {
   const { CI, NO_COLOR, TERM } = process.env
   const set = (value: string | undefined): boolean => value !== undefined && value !== ""
   const plain = options.plain || process.stdout.isTTY !== true || set(NO_COLOR) || TERM === "dumb" || set(CI)
   const columns = process.stdout.isTTY === true ? process.stdout.columns || 80 : 80
-  return { columns: Math.max(40, Math.min(columns, 100)), plain }
+  return { columns: Math.max(40, Math.min(columns, 100)), plain, words }
 }
 
 /** Notes what a check found. */
@@ -203,6 +240,14 @@ export const record = Effect.fnUntraced(function*(
   const now = yield* DateTime.now
   return yield* Progress.update(session.workspace, Progress.checked(exercise, verdict, now))
 })
+
+/** What is done of what there is to do. */
+export const summaryOf = ({ catalogue, exercises }: Session, progress: Progress.Progress): Progress.Summary =>
+  Progress.summary(progress, { ...catalogue, exercises })
+
+/** Whether the instructor keeps the solution of an exercise back. */
+export const isHidden = ({ assignment }: Session, exercise: Catalogue.Exercise): boolean =>
+  assignment?.hideSolutions === true && assignment.items.some((item) => item.exercise === exercise)
 
 /** The part of the screen that is known without a check. */
 export const stateOf = (
@@ -216,40 +261,26 @@ export const stateOf = (
     exercise,
     file: near(Workspace.fileOf(session.workspace, exercise)),
     entry,
-    summary: Progress.summary(progress, session.catalogue),
+    summary: summaryOf(session, progress),
     hints,
+    solutions: !isHidden(session, exercise) && Option.isSome(exercise.solution),
     checking: false,
     verdict: undefined,
     checkedAt: "",
-    next: Progress.next(progress, session.catalogue.exercises, exercise.manifest.id)?.manifest.id,
+    next: Progress.next(progress, session.exercises, exercise.manifest.id)?.manifest.id,
     notices: [],
     panel: { _tag: "None" },
     path: undefined
   }
 }
 
-const Peers = Schema.fromJsonString(
-  Schema.Struct({ peerDependencies: Schema.Record(Schema.String, Schema.String) })
-)
-
 /** Says how to install what a check needs, where it is not there. */
 export const needsPackages = Effect.fnUntraced(function*(session: Session): Effect.fn.Return<void, LearnProblem> {
-  const require = createRequire(join(session.root, "package.json"))
-  const found = (name: string): boolean =>
-    (require.resolve.paths(name) ?? []).some((folder) => existsSync(join(folder, name, "package.json")))
   const needed = ["vitest", "@effect/vitest", ...session.options.typecheck ? ["typescript"] : []]
-  const missing = needed.filter((name) => !found(name))
+  const missing = needed.filter((name) => versionOf(name, session.root) === undefined)
   if (missing.length === 0) return
-  const { peerDependencies } = yield* Effect.orDie(
-    Schema.decodeEffect(Peers)(readFileSync(join(home, "package.json"), "utf8"))
-  )
-  const names = needed.map((name) => {
-    const range = peerDependencies[name]
-    return range === undefined ? name : `"${name}@${range}"`
-  })
   return yield* new LearnProblem({
-    problem: `Checking needs ${missing.join(" and ")}, which ${missing.length === 1 ? "is" : "are"} not installed:\n`
-      + `npm install --save-dev ${names.join(" ")}`,
+    problem: `${session.words.packagesMissing(missing)}\n${installLine(needed)}`,
     code: exitCodes.couldNotFinish
   })
 })

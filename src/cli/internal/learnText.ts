@@ -1,8 +1,10 @@
 /** Lines of text for a terminal: wrapping, columns, bars and colour. */
 import { stripVTControlCharacters } from "node:util"
+import type { Messages } from "../messages/Messages.ts"
 
-/** How text may look. */
+/** How text may look, and in which language it is. */
 export interface Look {
+  readonly words: Messages
   readonly columns: number
   /** No colour, no bars, no cursor movement: words only. */
   readonly plain: boolean
@@ -27,6 +29,13 @@ export const paint = (look: Look, tone: Tone, text: string): string => {
 
 /** How many columns a text takes. */
 export const widthOf = (text: string): number => Array.from(stripVTControlCharacters(text)).length
+
+/** What a program printed, as lines that cannot move the cursor. */
+export const printedLines = (text: string): Array<string> =>
+  stripVTControlCharacters(text).trimEnd().split(/\r?\n/).map((line) =>
+    // oxlint-disable-next-line no-control-regex
+    line.replaceAll("\t", "  ").replaceAll(/[\u0000-\u001f\u007f]/g, "")
+  )
 
 /** A text cut to a width, with a sign that it was cut. */
 export const cut = (text: string, width: number): string => {
@@ -56,6 +65,13 @@ export const wrap = (text: string, width: number): Array<string> =>
     return [...lines, line]
   })
 
+/** A line of code in pieces that fit a width: nothing is left out, and no space is moved. */
+export const pieces = (line: string, width: number): Array<string> => {
+  const characters = Array.from(line)
+  const starts = Array.from({ length: Math.max(1, Math.ceil(characters.length / width)) }, (_, index) => index * width)
+  return starts.map((start) => characters.slice(start, start + width).join(""))
+}
+
 /** Wrapped lines behind an indent. */
 export const block = (text: string, indent: number, columns: number): Array<string> =>
   wrap(text, columns - indent).map((line) => line === "" ? "" : " ".repeat(indent) + line)
@@ -74,13 +90,15 @@ export const bar = (done: number, all: number, width: number): string => {
 }
 
 /** Makes lines fit a height: what is too much is left out below the given line, and that is said. */
-export const fit = (lines: ReadonlyArray<string>, rows: number, keepBelow: number): ReadonlyArray<string> => {
+export const fit = (
+  lines: ReadonlyArray<string>,
+  rows: number,
+  keepBelow: number,
+  words: Messages
+): ReadonlyArray<string> => {
   if (lines.length <= rows) return lines
   const tail = lines.slice(lines.length - keepBelow)
   const room = Math.max(1, rows - tail.length - 1)
   const left = lines.length - tail.length - room
-  return [...lines.slice(0, room), ` … ${left} more lines: make the window higher, or use --plain`, ...tail]
+  return [...lines.slice(0, room), ` … ${words.moreLines(left)}`, ...tail]
 }
-
-/** "1 point", "2 points". */
-export const many = (count: number, one: string, more = `${one}s`): string => `${count} ${count === 1 ? one : more}`

@@ -8,11 +8,22 @@ import { Grader } from "../../workbook/Grader.ts"
 import * as Progress from "../../workbook/Progress.ts"
 import type { Verdict } from "../../workbook/Verdict.ts"
 import * as Workspace from "../../workbook/Workspace.ts"
-import { edit, resetSentence, solutionLines } from "./learnActions.ts"
+import { edit, hiddenLines, resetSentence, solutionLines } from "./learnActions.ts"
 import { hintFor, hintsOf, taskFor } from "./learnHints.ts"
 import { isDone, type Path, placeOn, resultOf, type Step } from "./learnPath.ts"
 import { chosenIn, type Panel, render, type ScreenState } from "./learnScreen.ts"
-import { command, lookOf, progressOf, record, rowsOf, type Session, stateOf } from "./learnSession.ts"
+import {
+  command,
+  isHidden,
+  lookOf,
+  progressOf,
+  record,
+  rowsOf,
+  type Session,
+  stateOf,
+  summaryOf
+} from "./learnSession.ts"
+import { block, pieces } from "./learnText.ts"
 
 type Event =
   | { readonly _tag: "Key"; readonly name: string }
@@ -70,7 +81,10 @@ const listen = Effect.fnUntraced(function*(
   const keys = yield* terminal.readInput
   yield* Effect.forkScoped(
     Stream.fromQueue(keys).pipe(
-      Stream.runForEach((input) => Queue.offer(events, { _tag: "Key", name: keyName(input) })),
+      Stream.map(keyName),
+      // A pipe on Windows ends its lines with both, which is one press of Enter.
+      Stream.mapAccum(() => "", (before, name) => [name, before === "return" && name === "enter" ? [] : [name]]),
+      Stream.runForEach((name) => Queue.offer(events, { _tag: "Key", name })),
       Effect.ensuring(Queue.offer(events, { _tag: "End" }))
     )
   )
@@ -89,7 +103,7 @@ const print = (text: string): void => void process.stdout.write(text)
 const drawer = (session: Session) => {
   let before: ReadonlyArray<string> = []
   return (state: ScreenState): void => {
-    const look = lookOf(session.options)
+    const look = lookOf(session)
     if (!look.plain) {
       const lines = render(state, look, process.stdout.rows || 24)
       print(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`)
@@ -104,7 +118,7 @@ const drawer = (session: Session) => {
 
 /** Takes the screen for as long as the scope lasts, and gives the terminal back as it was. */
 const ownScreen = (session: Session): Effect.Effect<void, never, Scope.Scope> =>
-  lookOf(session.options).plain
+  lookOf(session).plain
     ? Effect.void
     : Effect.acquireRelease(
       Effect.sync(() => print("\u001b[?1049h\u001b[?25l")),
@@ -117,13 +131,13 @@ export const watch = Effect.fnUntraced(function*(
   start: Exercise,
   path: Path | undefined
 ): Effect.fn.Return<void, Workspace.WorkspaceProblem, Grader | Scope.Scope> {
-  const { catalogue, options, workspace } = session
+  const { catalogue, options, words, workspace } = session
   const grader = yield* Grader
   const events = yield* Queue.unbounded<Event>()
   const checks = yield* FiberHandle.make<void>()
   const watching = yield* FiberHandle.make<void>()
   const opened = yield* progressOf(session)
-  const choices = path?.steps.flatMap((one) => one.kind === "exercise" ? [one.exercise] : []) ?? catalogue.exercises
+  const choices = path?.steps.flatMap((one) => one.kind === "exercise" ? [one.exercise] : []) ?? session.exercises
   let progress = opened.progress
   let step: Step | undefined = path?.steps[placeOn(path, progress)]
   let exercise = start
@@ -142,7 +156,7 @@ export const watch = Effect.fnUntraced(function*(
       ? fresh.next
       : after?.kind === "exercise"
       ? after.exercise.manifest.id
-      : after?.title ?? "the end"
+      : after?.title ?? words.theEnd
     state = { ...state, entry: fresh.entry, summary: fresh.summary, hints: fresh.hints, next, path: onPath, ...change }
   }
 
@@ -172,7 +186,7 @@ export const watch = Effect.fnUntraced(function*(
     state = stateOf(session, to, progress)
     yield* check
     const newer = (yield* Workspace.stateOf(workspace, to)) === "outdated"
-      ? ["The course has a newer stub than the one you began with: x takes it (yours is kept aside), k keeps yours."]
+      ? [words.newerStub]
       : []
     refresh({ notices: [...notices, ...newer] })
   })
@@ -182,8 +196,16 @@ export const watch = Effect.fnUntraced(function*(
       yield* FiberHandle.clear(watching)
       yield* FiberHandle.clear(checks)
       refresh({ checking: false, verdict: undefined })
-      const lines = ["", at.title, "", at.todo]
-      refresh({ panel: { _tag: "Pages", title: path?.title ?? "", lines: lines.map((line) => ` ${line}`), top: 0 } })
+      const lines = ["", at.title, "", at.todo].flatMap((line) => block(line, 1, lookOf(session).columns))
+      refresh({
+        panel: {
+          _tag: "Pages",
+          title: path?.title ?? "",
+          lines: lines.map((line) => ` ${line}`),
+          top: 0,
+          reading: true
+        }
+      })
     })
 
   const enter = (at: Step) => at.kind === "exercise" ? go(at.exercise) : reading(at)
@@ -191,7 +213,7 @@ export const watch = Effect.fnUntraced(function*(
   const onward = Effect.gen(function*() {
     if (path !== undefined && step !== undefined) {
       if (step.kind === "reading") progress = yield* Progress.update(workspace, Progress.ticked(path.name, step.key))
-      else if (!isDone(path, step, progress)) return refresh({ notices: ["Not solved yet. h gives a hint."] })
+      else if (!isDone(path, step, progress)) return refresh({ notices: [words.notSolved] })
       step = path.steps[path.steps.indexOf(step) + 1]
       if (step === undefined) {
         quit.now = true
@@ -199,11 +221,11 @@ export const watch = Effect.fnUntraced(function*(
       }
       return yield* enter(step)
     }
-    if (!state.entry.solved) {
-      return refresh({ notices: ["Not solved yet. h gives a hint; l lets you choose another exercise."] })
+    if (!state.entry.solved && state.verdict?.outcome !== "open") {
+      return refresh({ notices: [words.notSolvedList] })
     }
-    const next = Progress.next(progress, catalogue.exercises, exercise.manifest.id)
-    if (next === undefined) return refresh({ notices: ["That was the last one: everything is solved."] })
+    const next = Progress.next(progress, session.exercises, exercise.manifest.id)
+    if (next === undefined) return refresh({ notices: [words.lastSolved] })
     yield* go(next)
   })
 
@@ -211,15 +233,17 @@ export const watch = Effect.fnUntraced(function*(
     const hints = hintsOf(exercise)
     const task = taskFor(hints, exercise, state.verdict)
     const found = task === undefined ? undefined : hintFor(hints, task, state.entry)
-    if (found === undefined) return refresh({ notices: ["There are no hints for this one."] })
+    if (found === undefined) return refresh({ notices: [words.noHintsHere] })
     progress = yield* Progress.update(workspace, Progress.hinted(exercise.manifest.id, found.task, found.tier))
     refresh({ panel: { _tag: "Hint", hint: found }, notices: [] })
   })
 
   const solution = Effect.gen(function*() {
     const solved = state.entry.solved
+    if (!state.solutions) return refresh({ panel: none, notices: [words.noSolution] })
     if (!solved) progress = yield* Progress.update(workspace, Progress.looked(exercise.manifest.id))
-    const lines = solutionLines(session, exercise, solved)
+    const { columns } = lookOf(session)
+    const lines = solutionLines(session, exercise, solved).flatMap((line) => pieces(line, columns))
     refresh({ panel: { _tag: "Pages", title: `${exercise.manifest.id} ${exercise.manifest.title}`, lines, top: 0 } })
   })
 
@@ -227,9 +251,13 @@ export const watch = Effect.fnUntraced(function*(
     n: onward,
     h: hint,
     s: Effect.suspend(() => {
-      if (state.entry.solved || state.entry.seen) return solution
-      const question = "Show the solution before it is solved? It is noted as seen, and you can still solve it. (y/n)"
-      return Effect.sync(() => refresh({ panel: { _tag: "Ask", what: "solution", question } }))
+      if (isHidden(session, exercise)) {
+        return Effect.sync(() => refresh({ panel: none, notices: [hiddenLines(session).join(" ")] }))
+      }
+      if (state.entry.solved || state.entry.seen || !state.solutions) return solution
+      return Effect.sync(() =>
+        refresh({ panel: { _tag: "Ask", what: "solution", question: words.askSolutionKey }, notices: [] })
+      )
     }),
     l: Effect.sync(() => {
       const rows = rowsOf(choices, progress)
@@ -239,21 +267,20 @@ export const watch = Effect.fnUntraced(function*(
     r: Effect.suspend(() => {
       const missed = !options.poll && textOf(Workspace.fileOf(workspace, exercise)) !== checkedText
       const notices = missed
-        ? ["The save was not noticed by itself. Starting with --poll helps where that happens."]
+        ? [words.saveMissed]
         : []
       return Effect.andThen(check, Effect.sync(() => refresh({ notices })))
     }),
     x: Effect.sync(() => {
-      const question = "Put the stub back? What you wrote is kept aside in the workspace. (y/n)"
-      refresh({ panel: { _tag: "Ask", what: "reset", question } })
+      refresh({ panel: { _tag: "Ask", what: "reset", question: words.askResetKey }, notices: [] })
     }),
     k: Effect.gen(function*() {
       yield* Workspace.keep(workspace, exercise)
-      refresh({ notices: ["Your file stays as it is."] })
+      refresh({ notices: [words.fileStays] })
     }),
     e: Effect.gen(function*() {
-      const problem = yield* edit(options, Workspace.fileOf(workspace, exercise))
-      if (!lookOf(options).plain) print("\u001b[?1049h\u001b[?25l\u001b[2J")
+      const problem = yield* edit(session, Workspace.fileOf(workspace, exercise))
+      if (!lookOf(session).plain) print("\u001b[?1049h\u001b[?25l\u001b[2J")
       refresh({ notices: problem === undefined ? [] : [problem] })
     }),
     escape: Effect.sync(() => refresh({ panel: none, notices: [] }))
@@ -261,11 +288,11 @@ export const watch = Effect.fnUntraced(function*(
 
   const answer = Effect.fnUntraced(function*(what: "reset" | "solution", name: string) {
     refresh({ panel: none })
-    if (name !== "y") return
+    if (name !== "y" && name !== words.yesKey) return
     if (what === "solution") return yield* solution
     const done = yield* Workspace.reset(workspace, [exercise])
     yield* check
-    refresh({ notices: done.map(resetSentence) })
+    refresh({ notices: done.map((one) => resetSentence(words, one)) })
   })
 
   const scroll = (name: string, at: number, last: number, page: number): number | undefined => {
@@ -317,7 +344,7 @@ export const watch = Effect.fnUntraced(function*(
         const failures = Progress.entryOf(progress, exercise.manifest.id).failures
         const id = exercise.manifest.id
         const ask = failures > 0 && failures % 5 === 0
-          ? [`${failures} checks in a row. Before the next one, say what you expect: ${command()} predict ${id}`]
+          ? [words.predictNow(failures, command(`predict ${id}`))]
           : []
         return refresh({ checking: false, verdict: event.verdict, checkedAt, notices: [...state.notices, ...ask] })
       }
@@ -364,8 +391,8 @@ export const farewell = Effect.fnUntraced(function*(
   path: Path | undefined
 ): Effect.fn.Return<string, Workspace.WorkspaceProblem> {
   const { progress } = yield* progressOf(session)
-  if (path !== undefined) return resultOf(path, progress).join("\n")
-  const { exercises, maximum, points, solved } = Progress.summary(progress, session.catalogue)
-  return `${solved} of ${exercises} exercises, ${points} of ${maximum} points.\n`
-    + `Your progress is kept; go on with \`${command()}\`.`
+  if (path !== undefined) return resultOf(session.words, path, progress).join("\n")
+  const { exercises, maximum, points, solved } = summaryOf(session, progress)
+  const { words } = session
+  return `${words.farewell(solved, exercises, points, maximum)}\n${words.progressKept(command())}`
 })

@@ -37,7 +37,7 @@ const files = (id: string, title: string, path: string): Readonly<Record<string,
  * Do
  * 1. \`answer\`: what it has to do.
  *
- * Check: \`npm run exercise ${id}\`. Try: \`npx tsx ${path}/exercise.ts\`.
+ * Check: \`npm run learn\`. Try: \`npx tsx workspace/${path}/exercise.ts\`.
  */
 import { Effect } from "effect"
 
@@ -106,7 +106,7 @@ export const createExercise = Effect.fnUntraced(function*(options: {
   return yield* Effect.try({
     try: () => {
       for (const below of ["alternatives", "mutants"]) mkdirSync(join(folder, below), { recursive: true })
-      const path = `exercises/${chapter}/${prefix}-${name}`
+      const path = `${chapter}/${prefix}-${name}`
       for (const [file, text] of Object.entries(files(id, titleOf(name), path))) writeFileSync(join(folder, file), text)
       return folder
     },

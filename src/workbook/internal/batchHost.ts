@@ -12,12 +12,12 @@ import type {
   BatchMessage,
   BatchOptions,
   BatchRequest,
-  BatchSubject,
   Prepared,
   PrepareExercise
 } from "./batchProtocol.ts"
 import { cheatIn } from "./cheats.ts"
 import { mutationsOf, type Parsed } from "./mutations.ts"
+import { sqlName } from "./protocol.ts"
 import { importsOf, type Node, refusalsOf, rewriteImports } from "./sourceRules.ts"
 
 const options: BatchOptions = JSON.parse(process.argv[2] ?? "{}")
@@ -48,6 +48,7 @@ const loadParser = async () => {
 }
 
 type Parse = Awaited<ReturnType<typeof loadParser>>
+type RunRequest = Extract<BatchRequest, { readonly _tag: "Run" }>
 
 /** A text whose relative imports lead to the same modules from the scratch folder. */
 const moved = (parse: Parse, text: string, from: string, own?: readonly [string, string]): string =>
@@ -77,7 +78,7 @@ const answerOf = (module: TestModule, number: number): BatchAnswer => {
   }
 }
 
-const run = async (parse: Parse, subjects: ReadonlyArray<BatchSubject>): Promise<void> => {
+const run = async (parse: Parse, { sql, subjects, testMillis }: RunRequest): Promise<void> => {
   const { createVitest } = await import("vitest/node")
   const copies = new Map<string, number>()
   for (const subject of subjects) {
@@ -122,7 +123,7 @@ const run = async (parse: Parse, subjects: ReadonlyArray<BatchSubject>): Promise
       isolate: false,
       allowOnly: false,
       fsModuleCache: false,
-      testTimeout: 2000,
+      testTimeout: testMillis,
       hookTimeout: 2000,
       teardownTimeout: 500,
       disableConsoleIntercept: true,
@@ -148,6 +149,8 @@ const run = async (parse: Parse, subjects: ReadonlyArray<BatchSubject>): Promise
   )
   await vitest.standalone()
   const project = vitest.getRootProject()
+  const provide = project.provide.bind(project) as (name: string, value: unknown) => void
+  provide(sqlName, sql)
   await vitest.runTestSpecifications(order.map((path) => project.createSpecification(path)))
   await vitest.close()
 }
@@ -198,10 +201,9 @@ process.on("disconnect", end)
 mkdirSync(options.scratch, { recursive: true })
 try {
   const parse = await loadParser()
-  say({ _tag: "Beat" })
   process.on("message", (request: BatchRequest) => {
     const work = request._tag === "Run"
-      ? run(parse, request.subjects).then(() => say({ _tag: "End" }))
+      ? run(parse, request).then(() => say({ _tag: "End" }))
       : Promise.resolve().then(() => say({ _tag: "Prepared", prepared: prepare(parse, request) }))
     work.catch((error: unknown) => say({ _tag: "Broken", reason: reasonOf(error) }))
   })

@@ -1,11 +1,13 @@
 /** Starts processes that run many files at once, watches over them, and starts again after a file that never ends. */
-import { Clock, Duration, Effect, Schema } from "effect"
+import { Clock, Effect, Schema, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { BatchAnswer, BatchMessage, BatchOptions, BatchRequest, BatchSubject, Prepared } from "./batchProtocol.ts"
 import { environment } from "./hostProcess.ts"
+import * as Postgres from "./postgresProcess.ts"
+import type { SqlGiven } from "./protocol.ts"
 
 /** The files cannot be run at all. */
 export class BatchUnavailable extends Schema.TaggedError<BatchUnavailable>()("BatchUnavailable", {
@@ -20,8 +22,12 @@ const entry = fileURLToPath(
   new URL(`./batchHost${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
 )
 
-/** How long a process may stand still: longer than any test may take, and than it takes to start on a busy machine. */
-const patience = Duration.fromInputUnsafe("12 seconds")
+/** How long a process may stand still before its first file has moved: than it takes to start on a very busy machine. */
+const startMillis = 60_000
+
+/** How long it may stand still then: longer than any test may take. */
+const patienceMillis = (request: BatchRequest): number =>
+  request._tag === "Run" ? 4 * request.testMillis + 4000 : startMillis
 
 type Conversation = "ended" | "stood still"
 
@@ -32,6 +38,7 @@ const converse = (
   hear: (message: BatchMessage) => void
 ): Effect.Effect<Conversation, BatchUnavailable> => {
   let heard = true
+  let moved = false
   const standsStill = Effect.gen(function*() {
     let since = yield* Clock.currentTimeMillis
     for (;;) {
@@ -39,7 +46,7 @@ const converse = (
       const now = yield* Clock.currentTimeMillis
       if (heard) since = now
       heard = false
-      if (now - since > Duration.toMillis(patience)) return "stood still" as const
+      if (now - since > (moved ? patienceMillis(request) : startMillis)) return "stood still" as const
     }
   })
   const asked = Effect.callback<Conversation, BatchUnavailable>((resume) => {
@@ -67,6 +74,7 @@ const converse = (
     child.on("exit", (code, signal) => lost(`a process ended (${signal ?? `code ${code}`}). ${errors.trim()}`.trim()))
     child.on("message", (message: BatchMessage) => {
       heard = true
+      if (message._tag === "Beat" || message._tag === "Done") moved = true
       hear(message)
       if (message._tag === "End" || message._tag === "Prepared") finish(Effect.succeed("ended"))
       if (message._tag === "Broken") lost(message.reason)
@@ -111,18 +119,48 @@ export const prepareAll = Effect.fnUntraced(function*(
 /** How a file of a batch went; `undefined` when it never came to an end. */
 export type BatchResults = ReadonlyMap<number, BatchAnswer | undefined>
 
-const chunkOf = Effect.fnUntraced(function*(
+/** Files that share a process; with SQL it has a schema of its own. */
+export interface Batch {
+  readonly subjects: ReadonlyArray<BatchSubject>
+  readonly testMillis: number
+  readonly sql: boolean
+}
+
+const givenOf = (
+  batch: Batch,
+  postgres: Postgres.Postgres
+): Effect.Effect<SqlGiven | undefined, BatchUnavailable, Scope.Scope> =>
+  batch.sql
+    ? postgres.schema.pipe(
+      Effect.map((place) => ({ _tag: "Place" as const, place })),
+      Effect.mapError(({ reason }) =>
+        new BatchUnavailable({ reason: `some of them need PostgreSQL, and there is none. ${reason}` })
+      )
+    )
+    : Effect.undefined
+
+const runBatch = Effect.fnUntraced(function*(
   place: BatchPlace,
-  subjects: ReadonlyArray<BatchSubject>,
+  postgres: Postgres.Postgres,
+  batch: Batch,
   done: (number: number, answer: BatchAnswer | undefined) => void
 ): Effect.fn.Return<void, BatchUnavailable> {
+  const { subjects, testMillis } = batch
   const left = new Map(subjects.map((subject) => [subject.number, subject]))
   while (left.size > 0) {
-    const how = yield* converse(placed(place), { _tag: "Run", subjects: [...left.values()] }, (message) => {
-      if (message._tag !== "Done") return
-      left.delete(message.answer.number)
-      done(message.answer.number, message.answer)
-    })
+    const how = yield* Effect.scoped(
+      Effect.flatMap(
+        givenOf(batch, postgres),
+        (sql) =>
+          converse(placed(place), { _tag: "Run", subjects: [...left.values()], testMillis, sql }, (message) => {
+            if (message._tag !== "Done") {
+              return
+            }
+            left.delete(message.answer.number)
+            done(message.answer.number, message.answer)
+          })
+      )
+    )
     const [stuck] = left.keys()
     if (stuck === undefined) return
     if (how === "ended") {
@@ -133,21 +171,20 @@ const chunkOf = Effect.fnUntraced(function*(
   }
 })
 
-/** Runs all the files, some processes at a time. */
+/** Runs all the files: some processes at a time, and as many beside them that wait for PostgreSQL. */
 export const runAll = Effect.fnUntraced(function*(
   place: BatchPlace,
-  subjects: ReadonlyArray<BatchSubject>,
-  options: { readonly processes: number; readonly size: number }
-): Effect.fn.Return<BatchResults, BatchUnavailable> {
+  batches: ReadonlyArray<Batch>,
+  options: { readonly course: string; readonly processes: number }
+): Effect.fn.Return<BatchResults, BatchUnavailable, Scope.Scope> {
   const results = new Map<number, BatchAnswer | undefined>()
-  const chunks = Array.from(
-    { length: Math.ceil(subjects.length / options.size) },
-    (_, index) => subjects.slice(index * options.size, (index + 1) * options.size)
-  )
-  yield* Effect.forEach(
-    chunks,
-    (chunk) => chunkOf(place, chunk, (number, answer) => void results.set(number, answer)),
-    { concurrency: options.processes, discard: true }
-  )
+  const postgres = yield* Postgres.make({ ...place, course: options.course })
+  const those = (sql: boolean) =>
+    Effect.forEach(
+      batches.filter((batch) => batch.sql === sql),
+      (batch) => runBatch(place, postgres, batch, (number, answer) => void results.set(number, answer)),
+      { concurrency: options.processes, discard: true }
+    )
+  yield* Effect.all([those(true), those(false)], { concurrency: 2, discard: true })
   return results
 })

@@ -1,6 +1,6 @@
 /** What the matrix and the process that runs many files at once say to each other. */
 import type { AdaptedCheat } from "./cheats.ts"
-import type { Ran, Refusal } from "./protocol.ts"
+import type { Ran, Refusal, SqlGiven } from "./protocol.ts"
 
 /** How the process is started: its only argument, as JSON. */
 export interface BatchOptions {
@@ -53,7 +53,14 @@ export interface Prepared {
 
 /** Everything that the process is asked for. */
 export type BatchRequest =
-  | { readonly _tag: "Run"; readonly subjects: ReadonlyArray<BatchSubject> }
+  | {
+    readonly _tag: "Run"
+    readonly subjects: ReadonlyArray<BatchSubject>
+    /** How long a test may take that does not say so itself. */
+    readonly testMillis: number
+    /** The PostgreSQL for those that need one. */
+    readonly sql: SqlGiven | undefined
+  }
   | {
     readonly _tag: "Prepare"
     readonly exercises: ReadonlyArray<PrepareExercise>

@@ -35,4 +35,10 @@ export default class BatchRunner extends TestRunner {
     if (test.file.filepath.endsWith(".q.spec.ts") && failed(test.file.tasks)) test.mode = "skip"
     await super.onBeforeRunTask(test)
   }
+
+  // Where an error was made is not asked for, and the way from there to the source takes longer than many a test.
+  override async onAfterRunTask(test: RunnerTestCase): Promise<void> {
+    await super.onAfterRunTask(test)
+    for (const error of test.result?.errors ?? []) error.stack = ""
+  }
 }

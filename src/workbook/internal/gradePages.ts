@@ -10,6 +10,8 @@ const flags = (report: Report): string =>
       ? [`${one.id} reached for the grader`]
       : one.status === "couldNotFinish"
       ? [`${one.id} could not be checked: grade it again`]
+      : one.open > 0
+      ? [`${one.id} has ${one.open} open ${one.open === 1 ? "point" : "points"}: grade it where PostgreSQL is`]
       : []
   ).join("; ")
 
@@ -48,11 +50,11 @@ const exerciseStatistics = ({ answers, exercise, mean, passed, tasks, wrong }: S
   "",
   `${people(answers)}, ${passed} passed, mean ${mean.toFixed(1)} points.`,
   "",
-  "| Task | Points | Passed | Failed | Share |",
-  "| --- | --- | --- | --- | --- |",
+  "| Task | Points | Passed | Failed | Open | Share |",
+  "| --- | --- | --- | --- | --- | --- |",
   ...tasks.map((task) =>
-    `| ${task.id}: ${cell(task.title)} | ${task.points} | ${task.passed} | ${task.failed} | ${
-      share(task.passed, answers)
+    `| ${task.id}: ${cell(task.title)} | ${task.points} | ${task.passed} | ${task.failed} | ${task.open} | ${
+      share(task.passed, answers - task.open)
     } |`
   ),
   "",
@@ -88,7 +90,11 @@ export const statisticsPage = (gradebook: Gradebook): string => {
 }
 
 const taskResult = (task: TaskReport): string =>
-  task.status === "passed" ? "passed" : task.status === "withheld" ? "passed, not counted" : "not passed"
+  task.status === "passed" ? "passed" : task.status === "withheld"
+    ? "passed, not counted"
+    : task.status === "open"
+    ? "open"
+    : "not passed"
 
 /** What the tests said; what concerns the whole file stands above the tasks. */
 const seenIn = (task: TaskReport): string =>
@@ -112,7 +118,9 @@ const rubricFor = (rubrics: ReadonlyArray<Rubric>, exercise: ExerciseReport): Re
   rubrics.find((one) => one.exercise.manifest.id === exercise.id)?.marks ?? []
 
 const total = ({ totals }: Report): string =>
-  `${totals.points} of ${totals.max} points, ${totals.passed} of ${totals.exercises} exercises passed.`
+  `${totals.points} of ${totals.max} points, ${totals.passed} of ${totals.exercises} exercises passed.${
+    totals.open === 0 ? "" : ` ${totals.open} of the points are open: neither won nor lost.`
+  }`
 
 const weightOf = ({ weight }: ExerciseReport): string => weight === 1 ? "" : `, counted ${weight} times`
 

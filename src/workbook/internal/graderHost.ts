@@ -16,7 +16,9 @@ import {
   type HostMessage,
   type HostOptions,
   type Ran,
-  secretName
+  secretName,
+  skipName,
+  sqlName
 } from "./protocol.ts"
 import { type Imported, importsOf, type Node, refusalsOf, rewriteImports } from "./sourceRules.ts"
 
@@ -173,8 +175,10 @@ canaryIt(${JSON.stringify(canary)}, () => canaryAssert.strictEqual(1, 2))
 
   const secret = randomBytes(32).toString("hex")
   const project = vitest.getRootProject()
-  const provide = project.provide.bind(project) as (name: string, value: string) => void
+  const provide = project.provide.bind(project) as (name: string, value: unknown) => void
   provide(secretName, secret)
+  provide(skipName, request.skip)
+  provide(sqlName, request.sql)
   vitest.invalidateFile(spec)
   vitest.invalidateFile(subject)
   const run = await vitest.runTestSpecifications([project.createSpecification(spec)])

@@ -7,13 +7,14 @@
 import { createHmac } from "node:crypto"
 import { writeSync } from "node:fs"
 import { format } from "node:util"
-import { type RunnerTestCase, TestRunner } from "vitest"
+import { type RunnerTask, type RunnerTestCase, type RunnerTestFile, TestRunner } from "vitest"
 import { assertionsFail, lock } from "./lockdown.ts"
-import { canary, outputLimit, secretName } from "./protocol.ts"
+import { canary, outputLimit, secretName, skipName } from "./protocol.ts"
 
 const { getTestFn } = TestRunner
 
 let secret = ""
+let skipped: ReadonlyArray<unknown> = []
 let record = ""
 let tampered = ""
 let output = ""
@@ -53,6 +54,11 @@ const listen = (): void => {
   }
 }
 
+const skip = (task: RunnerTask): void => {
+  task.mode = "skip"
+  if (task.type === "suite") task.tasks.forEach(skip)
+}
+
 interface WorkerState {
   readonly providedContext: Record<string, unknown>
   readonly ctx: { readonly providedContext: Record<string, unknown> }
@@ -66,7 +72,14 @@ export default class GraderRunner extends TestRunner {
     for (const context of [state?.providedContext, state?.ctx.providedContext]) {
       if (context === undefined) continue
       if (typeof context[secretName] === "string") secret = context[secretName]
+      if (Array.isArray(context[skipName])) skipped = context[skipName]
       delete context[secretName]
+    }
+  }
+
+  onCollected(files: Array<RunnerTestFile>): void {
+    for (const file of files) {
+      for (const task of file.tasks) if (skipped.includes(/^\w+/.exec(task.name)?.[0])) skip(task)
     }
   }
 

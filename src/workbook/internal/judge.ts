@@ -10,6 +10,8 @@ export interface Checked {
   readonly file: string
   readonly types: TypeVerdict
   readonly durationMillis: number
+  /** Tasks that could not be run here, and why: a sentence. */
+  readonly open?: { readonly tasks: ReadonlyArray<string>; readonly reason: string } | undefined
 }
 
 /** Names a task that a test belongs to: the first word of its name. */
@@ -17,8 +19,14 @@ const taskOf = (test: Ran): string => /^\w+/.exec(test.name)?.[0] ?? ""
 
 const notRun = "This task did not run."
 
-const taskVerdicts = (exercise: Exercise, tests: ReadonlyArray<Ran>): Array<TaskVerdict> =>
+const taskVerdicts = (
+  { exercise, open }: Checked,
+  tests: ReadonlyArray<Ran>
+): Array<TaskVerdict> =>
   exercise.manifest.tasks.map((task) => {
+    if (open?.tasks.includes(task.id) === true) {
+      return { ...task, passed: false, open: true, message: "This task is open: it needs PostgreSQL." }
+    }
     const mine = tests.filter((test) => taskOf(test) === task.id)
     const failed = mine.find((test) => !test.passed)
     if (failed === undefined) {
@@ -34,27 +42,45 @@ const taskVerdicts = (exercise: Exercise, tests: ReadonlyArray<Ran>): Array<Task
     }
   })
 
+/** Names in words: "a", "a and b", "a, b and c". */
+const listed = (names: ReadonlyArray<string>): string =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`
+
+const openSentence = ({ exercise, open }: Checked): string | undefined => {
+  if (open === undefined) return undefined
+  const { tasks } = exercise.manifest
+  const which = open.tasks.length === tasks.length
+    ? "This exercise needs"
+    : open.tasks.length === 1
+    ? `Task ${open.tasks[0]} needs`
+    : `Tasks ${listed(open.tasks)} need`
+  const points = tasks.reduce((sum, task) => sum + (open.tasks.includes(task.id) ? task.points : 0), 0)
+  return `${which} PostgreSQL, and there is none. ${open.reason} `
+    + `${points === 1 ? "1 point stays" : `${points} points stay`} open: neither won nor lost.`
+}
+
 /** A verdict for a file that was not run to its end. */
 export const stopped = (
-  { durationMillis, exercise, file, types }: Checked,
+  checked: Checked,
   outcome: Exclude<Outcome, "passed">,
   problem: string,
   rest?: { readonly output?: string; readonly tampered?: boolean; readonly line?: number | undefined }
 ): Verdict => ({
-  id: exercise.manifest.id,
-  file,
+  id: checked.exercise.manifest.id,
+  file: checked.file,
   outcome,
   passed: false,
   points: 0,
-  maximum: maximum(exercise.manifest),
-  tasks: taskVerdicts(exercise, []),
-  types,
+  maximum: maximum(checked.exercise.manifest),
+  // Nothing is open for a file that cannot be run at all.
+  tasks: taskVerdicts({ ...checked, open: undefined }, []),
+  types: checked.types,
   problem,
   ...rest?.line !== undefined && { line: rest.line },
   output: rest?.output ?? "",
   tampered: rest?.tampered ?? false,
   ignored: [],
-  durationMillis
+  durationMillis: checked.durationMillis
 })
 
 /** The verdict for a file that was run, or refused. */
@@ -77,28 +103,30 @@ export const judge = (checked: Checked, answer: Answer): Verdict => {
     return stopped(checked, "failed", problem, { output: answer.output, line })
   }
 
-  const tasks = taskVerdicts(exercise, answer.tests)
-  const all = tasks.every((task) => task.passed)
+  const tasks = taskVerdicts(checked, answer.tests)
+  const all = tasks.every((task) => task.passed || task.open === true)
   const typed = types.status !== "failed"
   const earned = tasks.reduce((sum, task) => sum + (task.passed ? task.points : 0), 0)
-  const passed = all && typed && answer.outside.length === 0
-  const problem = answer.outside.length > 0
+  const fine = all && typed && answer.outside.length === 0
+  const passed = fine && checked.open === undefined
+  const found = answer.outside.length > 0
     ? `Something failed that nobody was waiting for. Seen: ${
       answer.outside.map((one) => `"${sentence(one)}"`).join(", ")
     }.`
     : !typed && earned > 0
     ? `The tests give ${earned} ${earned === 1 ? "point" : "points"}; they count once the types hold.`
     : undefined
+  const problem = [found, openSentence(checked)].filter((one) => one !== undefined).join("\n")
   return {
     id: exercise.manifest.id,
     file,
-    outcome: passed ? "passed" : "failed",
+    outcome: passed ? "passed" : fine ? "open" : "failed",
     passed,
     points: typed ? earned : 0,
     maximum: maximum(exercise.manifest),
     tasks,
     types,
-    ...problem !== undefined && { problem },
+    ...problem !== "" && { problem },
     output: answer.output,
     tampered: false,
     ignored: answer.tests.filter((test) => !exercise.manifest.tasks.some((task) => task.id === taskOf(test)))

@@ -23,7 +23,10 @@ export const sectionOf = (exercise: Exercise, verdicts: ReadonlyMap<string, Verd
     const message = messageOf(verdict, task).split("\n").map((line) => `  ${line}`.trimEnd()).join("\n")
     return [`${basename(file, ".ts")}, task ${task}\n${message}`]
   })
-  return `## ${exercise.manifest.id} ${exercise.manifest.title}\n\n\`\`\`\`text\n${lines.join("\n")}\n\`\`\`\`\n`
+  const text = lines.join("\n")
+  // As long as it has to be, and no longer, which is how formatters write it.
+  const fence = "`".repeat(Math.max(3, ...Array.from(text.matchAll(/`{3,}/g), ([ticks]) => ticks.length + 1)))
+  return `## ${exercise.manifest.id} ${exercise.manifest.title}\n\n${fence}text\n${text}\n${fence}\n`
 }
 
 const idOf = (section: string): string => /^## (\S+)/.exec(section)?.[1] ?? ""

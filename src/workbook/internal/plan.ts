@@ -71,3 +71,45 @@ export const plan = (
   const order: ReadonlyArray<Role> = ["right", "stub", "mutant", "automatic"]
   return planned.sort((a, b) => order.indexOf(a.role) - order.indexOf(b.role) || a.number - b.number)
 }
+
+/** Runs that share a process. */
+export interface Chunk {
+  readonly subjects: ReadonlyArray<Planned>
+  /** How long a test may take that does not say so itself. */
+  readonly testMillis: number
+  /** Whether they need PostgreSQL. */
+  readonly sql: boolean
+}
+
+const needsSql = ({ exercise: { manifest } }: Planned): boolean =>
+  manifest.needsSql !== undefined && manifest.needsSql !== false
+
+const isRight = ({ role }: Planned): boolean => role === "right"
+
+/** A right answer has time enough for a busy machine; a wrong one may wait for ever, so it is not waited for as long. */
+const testMillisOf = (right: boolean): number => right ? 8000 : 2000
+
+/**
+ * The runs, in parts for a process each. Those with SQL wait more than they work, so they are apart from the others, and
+ * dealt out: each part gets as many of the slow ones.
+ */
+export const chunks = (
+  planned: ReadonlyArray<Planned>,
+  { size, sql }: { readonly size: number; readonly sql: number }
+): Array<Chunk> => {
+  const [plain, waiting] = [planned.filter((one) => !needsSql(one)), planned.filter(needsSql)]
+  const inOrder = [true, false].flatMap((right) => {
+    const some = plain.filter((one) => isRight(one) === right)
+    return Array.from({ length: Math.ceil(some.length / size) }, (_, part) => ({
+      subjects: some.slice(part * size, (part + 1) * size),
+      testMillis: testMillisOf(right),
+      sql: false
+    }))
+  })
+  const dealt = Array.from({ length: sql }, (_, part) => ({
+    subjects: waiting.filter((_, at) => at % sql === part),
+    testMillis: testMillisOf(true),
+    sql: true
+  }))
+  return [...dealt, ...inOrder].filter(({ subjects }) => subjects.length > 0)
+}

@@ -23,7 +23,24 @@ export interface CheckRequest {
   readonly given: ReadonlyArray<string> | undefined
   /** Packages that may be imported besides the usual ones. */
   readonly imports: ReadonlyArray<string>
+  /** The PostgreSQL for this check, where the exercise needs one. */
+  readonly sql: SqlGiven | undefined
+  /** Tasks that cannot be run here. */
+  readonly skip: ReadonlyArray<string>
 }
+
+/** A schema on a PostgreSQL: the address of the server, or its socket. */
+export type SqlPlace =
+  & { readonly schema: string }
+  & (
+    | { readonly url: string }
+    | { readonly path: string; readonly username: string; readonly database: string }
+  )
+
+/** What the specs of an exercise with SQL are given. */
+export type SqlGiven =
+  | { readonly _tag: "Place"; readonly place: SqlPlace }
+  | { readonly _tag: "None" }
 
 /** Why a file is not run at all. */
 export interface Refusal {
@@ -70,6 +87,12 @@ export const canary = "canary"
 
 /** How much of what a file prints is kept, in characters. */
 export const outputLimit = 10_000
+
+/** Where specs find the PostgreSQL of their check; the course knows this name, too. */
+export const sqlName = "lifecycleSql"
+
+/** Where the tasks that are not run wait for the runner. */
+export const skipName = "lifecycleSkip"
 
 /** Where the secret of a run waits until the runner takes it away. */
 export const secretName = "lifecycleGraderSecret"

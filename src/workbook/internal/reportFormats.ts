@@ -44,6 +44,8 @@ const junitCase = (exercise: ExerciseReport, task: TaskReport): ReadonlyArray<st
   }</properties>`,
   ...task.status === "passed"
     ? []
+    : task.status === "open"
+    ? [`      <skipped${attributes({ message: reasonOf(exercise, task) })}/>`]
     : [
       `      <failure${attributes({ type: task.status, message: reasonOf(exercise, task).split("\n")[0] })}>${
         xml(reasonOf(exercise, task))
@@ -54,7 +56,8 @@ const junitCase = (exercise: ExerciseReport, task: TaskReport): ReadonlyArray<st
 
 const junitSuite = (report: Report, exercise: ExerciseReport): ReadonlyArray<string> => {
   const learner = report.learner === undefined ? "" : `${report.learner} `
-  const failures = exercise.tasks.filter((task) => task.status !== "passed").length
+  const skipped = exercise.tasks.filter((task) => task.status === "open").length
+  const failures = exercise.tasks.filter((task) => task.status !== "passed").length - skipped
   const time = (exercise.durationMs / 1000).toFixed(3)
   const properties: ReadonlyArray<readonly [string, string | number | undefined]> = [
     ["learner", report.learner],
@@ -74,7 +77,7 @@ const junitSuite = (report: Report, exercise: ExerciseReport): ReadonlyArray<str
         tests: exercise.tasks.length,
         failures,
         errors: 0,
-        skipped: 0,
+        skipped,
         time
       })
     }>`,
@@ -97,7 +100,7 @@ export const junit = (reports: ReadonlyArray<Report>): string => {
       attributes({
         name: reports[0]?.course.name,
         tests: tasks.length,
-        failures: tasks.filter((task) => task.status !== "passed").length,
+        failures: tasks.filter((task) => task.status !== "passed" && task.status !== "open").length,
         errors: 0
       })
     }>`,
@@ -124,7 +127,8 @@ export const gradescope = (reports: ReadonlyArray<Report>): Record<string, unkno
       exercise.tasks.map((task, index) => ({
         score: scored(task.points * exercise.weight),
         max_score: scored(task.max * exercise.weight),
-        status: task.status === "passed" ? "passed" : "failed",
+        // Without a status Gradescope shows the score alone: what is open is neither passed nor failed.
+        ...task.status !== "open" && { status: task.status === "passed" ? "passed" : "failed" },
         name: `${prefix(reports, report)}${nameOf(exercise, task)}`,
         number: `${exercise.id}.${index + 1}`,
         ...task.status !== "passed" && { output: reasonOf(exercise, task) },
@@ -162,7 +166,9 @@ const limited = (output: string): string =>
 
 /** Whether at least one task was really run. */
 const ran = (exercise: ExerciseReport): boolean =>
-  exercise.tasks.some((task) => task.status !== "failed" || task.message !== "This task did not run.")
+  exercise.tasks.some((task) =>
+    task.status !== "open" && (task.status !== "failed" || task.message !== "This task did not run.")
+  )
 
 /** Exercism's `results.json`, version 3: tests in the order of the spec, `error` only where none ran. */
 export const exercism = (reports: ReadonlyArray<Report>): Record<string, unknown> => {
@@ -185,7 +191,7 @@ export const exercism = (reports: ReadonlyArray<Report>): Record<string, unknown
       report.exercises.flatMap((exercise) =>
         exercise.tasks.map((task, index) => ({
           name: `${prefix(reports, report)}${all.length > 1 ? nameOf(exercise, task) : `${task.id}: ${task.title}`}`,
-          status: task.status === "passed" ? "pass" : ran(exercise) ? "fail" : "error",
+          status: task.status === "passed" ? "pass" : ran(exercise) && task.status !== "open" ? "fail" : "error",
           message: task.status === "passed" ? null : reasonOf(exercise, task),
           // What a file prints is kept for the file, not for each test: it goes to the first one.
           ...index === 0 && exercise.output !== "" && { output: limited(exercise.output) },
@@ -201,9 +207,15 @@ const command = (text: string): string => text.replaceAll("%", "%25").replaceAll
 
 const parameter = (text: string): string => command(text).replaceAll(":", "%3A").replaceAll(",", "%2C")
 
-const annotation = (file: string | undefined, line: number | undefined, title: string, message: string): string => {
+const annotation = (
+  file: string | undefined,
+  line: number | undefined,
+  title: string,
+  message: string,
+  kind = "error"
+): string => {
   const at = file === undefined ? "" : `file=${parameter(file)},${line === undefined ? "" : `line=${line},`}`
-  return `::error ${at}title=${parameter(title)}::${command(message)}\n`
+  return `::${kind} ${at}title=${parameter(title)}::${command(message)}\n`
 }
 
 /** Lines that GitHub Actions turns into marks beside the code. */
@@ -213,6 +225,7 @@ export const githubAnnotations = (reports: ReadonlyArray<Report>): string =>
       const { file, line, problem } = exercise
       const before = prefix(reports, report)
       const title = `${before}${exercise.id} ${exercise.title}`
+      if (exercise.status === "open") return [annotation(file, line, title, problem ?? "", "warning")]
       if (problem !== undefined && !ran(exercise)) return [annotation(file, line, title, problem)]
       return [
         ...problem === undefined ? [] : [annotation(file, line, title, problem)],
@@ -231,6 +244,7 @@ export const cell = (text: string): string =>
 const words: Record<ExerciseReport["status"], string> = {
   passed: "passed",
   failed: "not passed",
+  open: "open: it needs PostgreSQL",
   timedOut: "stopped at the time limit",
   crashed: "ended the process",
   cheated: "reached for the grader",
@@ -246,14 +260,16 @@ const summary = (report: Report): ReadonlyArray<string> => [
   ...report.learner === undefined ? [] : [`## ${cell(report.learner)}`, ""],
   ...report.assignment === undefined ? [] : [`**${cell(report.assignment)}**`, ""],
   ...report.due === undefined ? [] : [`Due: ${cell(report.due)}`, ""],
-  `${report.totals.points} of ${report.totals.max} points, ${report.totals.passed} of ${report.totals.exercises} exercises passed.`,
+  `${report.totals.points} of ${report.totals.max} points, ${report.totals.passed} of ${report.totals.exercises} exercises passed.${
+    report.totals.open === 0 ? "" : ` ${report.totals.open} of the points are open.`
+  }`,
   "",
   "| Exercise | Level | Result | Points | To do |",
   "| --- | --- | --- | --- | --- |",
   ...report.exercises.map((exercise) => {
     const open = exercise.tasks.find((task) => task.status !== "passed")
     const next = open === undefined ? exercise.problem ?? "" : `${open.id}: ${reasonOf(exercise, open)}`
-    const points = `${exercise.points} of ${exercise.max}`
+    const points = `${exercise.points} of ${exercise.max}${exercise.open === 0 ? "" : `, ${exercise.open} open`}`
     return `| ${exercise.id} ${cell(exercise.title)} | ${exercise.level} | ${statusOf(exercise)} | ${points} | ${
       cell(next)
     } |`

@@ -19,13 +19,13 @@ export interface Resemblance {
 
 /** The tasks that fail. */
 export const failing = (verdict: Verdict): ReadonlyArray<string> =>
-  verdict.tasks.filter((task) => !task.passed).map((task) => task.id)
+  verdict.tasks.filter((task) => !task.passed && task.open !== true).map((task) => task.id)
 
 // How a check ended counts too: a file that hangs fails every task, and so does one that cannot be loaded.
 const shape = (verdict: Verdict): string => `${verdict.outcome}:${failing(verdict).join(",")}`
 
 const messages = (verdict: Verdict): string =>
-  JSON.stringify(verdict.tasks.flatMap((task) => task.passed ? [] : [task.message ?? ""]))
+  JSON.stringify(verdict.tasks.flatMap((task) => task.passed || task.open === true ? [] : [task.message ?? ""]))
 
 /** Two answers with the same signature are wrong in the same way, as far as a check can see. */
 export const signature = (verdict: Verdict): string =>

@@ -19,10 +19,11 @@ const decode = Schema.decodeUnknownResult(Reasons)
 
 const file = "survivors.json"
 
-/** Compares the survivors with the list of those that may. */
+/** Compares the survivors with the list of those that may; `noticed` is what the others are told. */
 export const survivorsGate = (
   exercise: Exercise,
-  alive: ReadonlyArray<string>
+  alive: ReadonlyArray<string>,
+  noticed: ReadonlyMap<string, string>
 ): { readonly survivors: ReadonlyArray<Survivor>; readonly faults: ReadonlyArray<Fault> } => {
   const { folder, manifest } = exercise
   const path = join(folder, file)
@@ -38,7 +39,10 @@ export const survivorsGate = (
       ...alive.filter((name) => reasonOf(name) === undefined)
         .map((name) => fault(`no test notices "${name}": write one that does, or a reason here`)),
       ...Object.keys(reasons).filter((name) => !alive.includes(name))
-        .map((name) => fault(`"${name}" does not survive; take it off the list`))
+        .map((name) => {
+          const told = noticed.get(name)
+          return fault(`"${name}" does not survive; take it off the list${told === undefined ? "" : ` (${told})`}`)
+        })
     ]
   }
 }

@@ -1,7 +1,7 @@
 // fails: e - has no use for one event yet, and lets it pass
 import type { Effect } from "effect"
-import { Aggregate, type DomainEvent } from "effect-lifecycle/domain"
-import type { EventStore, UnitOfWork } from "effect-lifecycle/store"
+import { Aggregate } from "effect-lifecycle/domain"
+import type { EventStore } from "effect-lifecycle/store"
 import { Closed, Opened, Released, Reserved, State } from "../events.ts"
 import { evolve, start } from "../solution.ts"
 
@@ -21,6 +21,6 @@ export const load = (
   id: string
 ): Effect.Effect<
   Aggregate.Loaded<State>,
-  UnitOfWork.StoreUnavailable | DomainEvent.UnknownEvent | DomainEvent.InvalidEvent,
+  Aggregate.LoadError,
   EventStore.EventStore
 > => Aggregate.load(Show, id)

@@ -1,0 +1,12 @@
+// fails: d - nobody tells the budget of the successes
+import { Effect } from "effect"
+import { RetryBudget, RetrySchedule } from "effect-lifecycle/resilience"
+import type { Payments, Policy } from "../solution.ts"
+
+export { Declined, Down, make } from "../solution.ts"
+
+export const makeWithLibrary = (policy: Policy): Effect.Effect<Payments> =>
+  Effect.map(RetryBudget.tokens(policy), (budget) => {
+    const schedule = RetrySchedule.make({ attempts: 3, delay: 0, budget })
+    return { run: (call) => Effect.retry(call, { schedule, while: (error) => error._tag === "Down" }) }
+  })

@@ -1,0 +1,24 @@
+// fails: c - a success gives a whole token back
+import { Effect } from "effect"
+import type { Call, Payments, Policy } from "../solution.ts"
+
+export { Declined, Down, makeWithLibrary } from "../solution.ts"
+
+export const make = ({ maximum }: Policy): Effect.Effect<Payments> =>
+  Effect.sync(() => {
+    const full = maximum * 1000
+    let tokens = full
+    const watched = (call: Call): Call =>
+      call.pipe(
+        Effect.tap(() => Effect.sync(() => void (tokens = Math.min(full, tokens + 1000)))),
+        Effect.tapError((error) =>
+          Effect.sync(() => {
+            if (error._tag === "Down") tokens = Math.max(0, tokens - 1000)
+          })
+        )
+      )
+    return {
+      run: (call) =>
+        Effect.retry(watched(call), { times: 2, while: (error) => error._tag === "Down" && tokens > full / 2 })
+    }
+  })

@@ -1,0 +1,20 @@
+// fails: d - says 415, which is about what the client sends
+import { Effect } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { forms } from "../report.ts"
+import { choose } from "../solution.ts"
+
+export { choose } from "../solution.ts"
+
+export const answer: Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  never,
+  HttpServerRequest.HttpServerRequest
+> = Effect.gen(function*() {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  const headers = { vary: "accept" }
+  const form = choose(request.headers["accept"], forms)
+  return form === undefined
+    ? HttpServerResponse.text(forms.map(({ type }) => type).join(", "), { status: 415, headers })
+    : HttpServerResponse.text(form.body, { contentType: form.type, headers })
+})

@@ -13,6 +13,10 @@
  * - `decide` may run more than once for one command (another command was first): effects in it must bear repeating.
  * - A gap in the stored sequence is a defect: the stream was damaged, and no state folded from it can be trusted.
  * - A projection's `state` is a pure function of the aggregate's state, so it can be rebuilt from the events.
+ * - With `snapshotEvery`, a command that leaves that many events since the last snapshot has one written after its commit,
+ *   in the background. A snapshot is never trusted over events: one that does not decode, or is not of this stream, is
+ *   ignored, reported (`SnapshotIgnored`) and replaced. Change `snapshotRevision` when `evolve` changes its mind about
+ *   events that are stored: no program can see that in the Schema.
  *
  * @example
  * ```ts
@@ -42,14 +46,26 @@
  *
  * @since 0.1.0
  */
-import { Effect, Result, type Schema, Stream } from "effect"
+import { Effect, Result, type Schema } from "effect"
 import type { Rpc } from "effect/rpc"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
+import { Archive, type CannotTruncate } from "../store/Archive.ts"
 import { EventStore, type NewEvent, type StoredEvent } from "../store/EventStore.ts"
+import type { PersonalDataUnreadable } from "../store/PersonalData.ts"
+import type { Snapshots } from "../store/Snapshots.ts"
 import { type Collection, StateStore } from "../store/StateStore.ts"
 import type { StoreUnavailable } from "../store/UnitOfWork.ts"
 import type * as Command from "./Command.ts"
-import { type Any as AnyEvent, type InvalidEvent, UnknownEvent, type Value } from "./DomainEvent.ts"
+import {
+  type Any as AnyEvent,
+  type InvalidEvent,
+  type Services as EventServices,
+  UnknownEvent,
+  type Value
+} from "./DomainEvent.ts"
+import { fold as foldStored, type Folded, type FoldOptions } from "./internal/loading.ts"
+import * as snapshotting from "./internal/snapshotting.ts"
+import * as truncation from "./internal/truncation.ts"
 
 /**
  * Where a decision is made.
@@ -100,7 +116,23 @@ export interface Projection<in State, in out Row> {
 }
 
 /**
- * An aggregate definition. `R` is what deciding needs, `P` what the projection needs: the `StateStore`, or nothing.
+ * How an aggregate's state is kept between events.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Snapshotting<in out State> {
+  /** So many events after the last one, the next snapshot is due. */
+  readonly every: number
+  /** The same for states that can be read by each other's programs. */
+  readonly fingerprint: string
+  readonly encode: (state: State) => Result.Result<unknown, unknown>
+  readonly decode: (data: unknown) => Result.Result<State, unknown>
+}
+
+/**
+ * An aggregate definition. `R` is what deciding needs, `P` what loading and storing need besides the event store: the
+ * `StateStore` for a projection, `Snapshots`, and `PersonalData` for events with personal fields.
  *
  * @category models
  * @since 0.1.0
@@ -128,6 +160,12 @@ export interface Aggregate<
     payload: unknown,
     at: At
   ) => Effect.Effect<ReadonlyArray<Event>, unknown, R>
+  /** `undefined` where states are always folded from all events. */
+  readonly snapshots: Snapshotting<State> | undefined
+  /** Types of events that say everything the events before them said. */
+  readonly summaries: ReadonlySet<string>
+  /** Whether some of its events have personal fields. */
+  readonly personal: boolean
   /** Writes the row of a state; `undefined` without a projection. */
   readonly project: ((state: State, at: At) => Effect.Effect<void, StoreUnavailable, P>) | undefined
 }
@@ -147,7 +185,8 @@ export interface Loaded<out State> {
 /**
  * Defines an aggregate.
  *
- * Throws `InvalidOption` when two events or two commands share a name.
+ * Throws `InvalidOption` when two events or two commands share a name, `snapshotEvery` is not a whole number from 1, or a
+ * summary is none of the events.
  *
  * @category constructors
  * @since 0.1.0
@@ -158,7 +197,8 @@ export const make = <
   const Events extends ReadonlyArray<AnyEvent>,
   const Commands extends ReadonlyArray<Command.AnyAggregate>,
   const Decide extends Deciders<State, Value<Events[number]>, Commands[number]>,
-  Row = never
+  Row = never,
+  const Every extends number | undefined = undefined
 >(options: {
   /** The kind of aggregate; the category of its streams. */
   readonly name: Name
@@ -170,18 +210,38 @@ export const make = <
   readonly decide: Decide
   readonly evolve: Evolvers<NoInfer<State>, Value<Events[number]>>
   readonly projection?: Projection<NoInfer<State>, Row> | undefined
+  /** Keeps a snapshot of the state every so many events; none when absent. */
+  readonly snapshotEvery?: Every
+  /** Anything that changes when `evolve` folds stored events to other states than before. */
+  readonly snapshotRevision?: string | number | undefined
+  /**
+   * Events that carry the whole state, so that a stream may begin with one after a truncation. Their `evolve` must not
+   * depend on the state before.
+   */
+  readonly summaries?: ReadonlyArray<Events[number]["type"]> | undefined
 }): Aggregate<
   Name,
   State,
   Value<Events[number]>,
   Commands[number],
   DecideServices<Decide>,
-  [Row] extends [never] ? never : StateStore
+  | ([Row] extends [never] ? never : StateStore)
+  | ([Every] extends [undefined] ? never : Snapshots)
+  | EventServices<Events[number]>
 > => {
   type Event = Value<Events[number]>
   unique(options.name, "events", options.events.map((event) => event.type))
   unique(options.name, "commands", options.commands.map((command) => command._tag))
-  const { projection } = options
+  const { projection, summaries = [] } = options
+  const stray = summaries.find((type) => !options.events.some((event) => event.type === type))
+  if (stray !== undefined) {
+    throw new InvalidOption({
+      module: `Aggregate.make("${options.name}")`,
+      option: "summaries",
+      value: `"${stray}"`,
+      allowed: "types of the aggregate's events"
+    })
+  }
   const byType = new Map(options.events.map((event) => [event.type, event]))
   const evolve = new Map<string, (state: State, event: never) => State>(Object.entries(options.evolve))
   const decide = new Map<string, (state: State, payload: never, at: At) => Effect.Effect<ReadonlyArray<Event>>>(
@@ -209,6 +269,9 @@ export const make = <
     },
     decideUnsafe: (tag, state, payload, at) =>
       decide.get(tag)?.(state, payload as never, at) ?? Effect.die(missing("decide function", tag)),
+    snapshots: snapshotting.make(options),
+    summaries: new Set(summaries),
+    personal: options.events.some((event) => event.personal),
     project: projection === undefined ? undefined : (state, at) =>
       // With a projection, this is what the type says; without, there is no function to call.
       StateStore.use((store) => {
@@ -281,73 +344,108 @@ export const decide = <
   }) as Effect.Effect<ReadonlyArray<Event>, Rpc.Error<C>, R>
 
 /**
- * Reads an aggregate from the event store: the fold of its events, and its version.
+ * An aggregate as those take it that read what it has stored.
  *
- * Dies when the stored sequence has a gap.
+ * @category models
+ * @since 0.1.0
+ */
+export type Stored<State, Event extends { readonly _tag: string }, P> = Aggregate<
+  string,
+  State,
+  Event,
+  Command.AnyAggregate,
+  unknown,
+  P
+>
+
+/**
+ * What reading an aggregate can fail with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LoadError = StoreUnavailable | UnknownEvent | InvalidEvent | PersonalDataUnreadable
+
+/**
+ * Reads an aggregate from the event store: its newest snapshot and the events after it, or all of its events.
+ *
+ * Dies when the stored sequence has a gap, or begins after a truncation with an event that is no summary and no snapshot
+ * of the state's Schema stands for the events before.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const load = <
-  Name extends string,
-  State,
-  Event extends { readonly _tag: string },
-  C extends Command.AnyAggregate,
-  R,
-  P
->(
-  aggregate: Aggregate<Name, State, Event, C, R, P>,
+export const load = <State, Event extends { readonly _tag: string }, P>(
+  aggregate: Stored<State, Event, P>,
   id: string,
   options?: {
     /** Reads up to this version; all when absent. */
     readonly upTo?: number | undefined
-    /** Sees every event on its way into the state. */
+    /** Sees every event on its way into the state; then no snapshot is used. */
     readonly onEvent?: ((event: Event, version: number) => void) | undefined
   }
-): Effect.Effect<Loaded<State>, StoreUnavailable | UnknownEvent | InvalidEvent, EventStore> =>
-  Effect.flatMap(EventStore, (store) => loadFrom(store, aggregate, id, options))
+): Effect.Effect<Loaded<State>, LoadError, EventStore | Exclude<P, StateStore>> =>
+  Effect.map(folded(aggregate, id, options), ({ state, version }) => ({ state, version }))
 
-/** @internal */
-export const loadFrom = <
-  Name extends string,
-  State,
-  Event extends { readonly _tag: string },
-  C extends Command.AnyAggregate,
-  R,
-  P
->(
-  store: EventStore["Service"],
-  aggregate: Aggregate<Name, State, Event, C, R, P>,
+/**
+ * Writes the snapshot of an aggregate now, and waits for it; false when the one that is there is as new, or the aggregate
+ * keeps none.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const snapshot = <State, Event extends { readonly _tag: string }, P>(
+  aggregate: Stored<State, Event, P>,
+  id: string
+): Effect.Effect<boolean, LoadError, EventStore | Exclude<P, StateStore>> =>
+  Effect.gen(function*() {
+    const services = yield* Effect.context<Exclude<P, StateStore>>()
+    return yield* snapshotting.save(aggregate, id, yield* folded(aggregate, id), services)
+  })
+
+/**
+ * Removes the events before a version, for good, where a summary event or a snapshot holds what they said: with `summary`
+ * the event at `before` is one of the aggregate's summaries; else the newest snapshot is brought up to date first, and
+ * everything before its last event goes. An aggregate with personal fields needs a summary, because shredding any of its
+ * subjects ends its snapshots.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const truncate = <State, Event extends { readonly _tag: string }, P>(
+  aggregate: Stored<State, Event, P>,
   id: string,
-  options?: Parameters<typeof load<Name, State, Event, C, R, P>>[2]
-): Effect.Effect<Loaded<State>, StoreUnavailable | UnknownEvent | InvalidEvent> =>
-  Effect.suspend(() => {
-    let state = aggregate.initial
-    let version = 0
-    const step = (stored: StoredEvent): Effect.Effect<void, UnknownEvent | InvalidEvent> | undefined => {
-      if (stored.version !== version + 1) {
-        return Effect.die(
-          new Error(
-            `Stream "${aggregate.name}/${id}" has a gap: version ${stored.version} follows ${version}. The stream was damaged; restore it before deciding on it`
-          )
-        )
-      }
-      const event = aggregate.decode(stored)
-      if (Result.isFailure(event)) return Effect.fail(event.failure)
-      state = aggregate.evolve(state, event.success)
-      version = stored.version
-      options?.onEvent?.(event.success, version)
-      return undefined
-    }
-    const read = store.read({ category: aggregate.name, id }, { limit: options?.upTo })
-    const fill = Stream.runForEachArray(read, (chunk) => {
-      for (const stored of chunk) {
-        const failure = step(stored)
-        if (failure !== undefined) return failure
-      }
-      return Effect.void
-    })
-    return Effect.map(fill, () => ({ state, version }))
+  options?: { readonly before: number; readonly summary: Event["_tag"] } | undefined
+): Effect.Effect<number, LoadError | CannotTruncate, EventStore | Archive | Exclude<P, StateStore>> =>
+  Effect.flatMap(Archive, (archive) =>
+    truncation.truncate(archive, aggregate, id, options, {
+      load: (options) => load(aggregate, id, options),
+      snapshot: snapshot(aggregate, id)
+    }))
+
+/**
+ * Writes the row of an aggregate's projection again, from its events; for rows that hold what was shredded since.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const reproject = <State, Event extends { readonly _tag: string }, P>(
+  aggregate: Stored<State, Event, P>,
+  id: string
+): Effect.Effect<void, LoadError, EventStore | P> =>
+  Effect.gen(function*() {
+    const { state, version } = yield* folded(aggregate, id)
+    if (aggregate.project !== undefined) yield* aggregate.project(state, { id, version })
+  })
+
+const folded = <State, Event extends { readonly _tag: string }, P>(
+  aggregate: Stored<State, Event, P>,
+  id: string,
+  options?: FoldOptions<Event>
+): Effect.Effect<Folded<State>, LoadError, EventStore | Exclude<P, StateStore>> =>
+  Effect.gen(function*() {
+    const services = yield* Effect.context<Exclude<P, StateStore>>()
+    return yield* foldStored(yield* EventStore, aggregate, id, services, options)
   })
 
 const unique = (aggregate: string, option: string, names: ReadonlyArray<string>): void => {

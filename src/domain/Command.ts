@@ -35,6 +35,7 @@
 import { Context, Option, PrimaryKey, Schema } from "effect"
 import { Rpc } from "effect/rpc"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
+import * as EventMeta from "../store/EventMeta.ts"
 import * as DomainError from "./DomainError.ts"
 
 /**
@@ -210,9 +211,7 @@ export const CommandId = Context.Reference<Option.Option<string>>("effect-lifecy
  * @category references
  * @since 0.1.0
  */
-export const Actor = Context.Reference<Option.Option<string>>("effect-lifecycle/domain/Command/Actor", {
-  defaultValue: Option.none
-})
+export const Actor: Context.Reference<Option.Option<string>> = EventMeta.Actor
 
 /**
  * What binds the commands of one business process together; kept with every event as `correlationId`. The request id when
@@ -221,9 +220,7 @@ export const Actor = Context.Reference<Option.Option<string>>("effect-lifecycle/
  * @category references
  * @since 0.1.0
  */
-export const Correlation = Context.Reference<Option.Option<string>>("effect-lifecycle/domain/Command/Correlation", {
-  defaultValue: Option.none
-})
+export const Correlation: Context.Reference<Option.Option<string>> = EventMeta.Correlation
 
 /** @internal */
 export const checkTag = (module: string, tag: string): void => {

@@ -12,8 +12,9 @@
  * 4. `beforeStore` hooks (see the events, may refuse)
  * 5. append with the exact version and the command id; the projection's row; commit
  * 6. `afterStore` hooks are started (only after the commit; nobody waits for them)
- * 7. `afterCommand` hooks (see the result or the error)
- * 8. middleware out, `CommandEnded` is reported
+ * 7. the stored events are told to the `eventHandler`s of this layer and of the caller, who waits for them
+ * 8. `afterCommand` hooks (see the result or the error)
+ * 9. middleware out, `CommandEnded` is reported
  *
  * Whatever fails in 3 to 5 keeps nothing. When another command was first, 3 to 5 run again, three times in all with a
  * jittered pause, and then the caller gets `ConcurrencyConflict`.
@@ -23,6 +24,8 @@
  * - Inside `Domain.transaction` a conflict is not retried, because only the whole unit can be decided again.
  * - A command that a function handles has no transaction of its own and no event hooks; the commands it sends have theirs.
  * - An event that cannot be read (`UnknownEvent`, `InvalidEvent`) or written is a defect of the command.
+ * - A fallback ({@link withFallback}, {@link withStreamFallback}, {@link withEventFallback}) and a `ChainOfResponsibility`
+ *   are handlers: they take the place of 3 to 6, so middleware and hooks run once around all of it.
  * - There is no default store: the layer asks for `EventStore`, `UnitOfWork` and, with a projection, `StateStore`.
  *
  * @example
@@ -62,173 +65,62 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Layer, Schedule, type Scope, Stream } from "effect"
+import { Context, Effect, Layer, Schedule, type Scope } from "effect"
 import type { Rpc } from "effect/rpc"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
-import { EventStore } from "../store/EventStore.ts"
-import { IdempotencyStore } from "../store/IdempotencyStore.ts"
-import { StateStore } from "../store/StateStore.ts"
 import { type StoreUnavailable, UnitOfWork } from "../store/UnitOfWork.ts"
-import type { Aggregate } from "./Aggregate.ts"
-import type * as Command from "./Command.ts"
+import type * as DomainEvent from "./DomainEvent.ts"
+import * as EventHandler from "./EventHandler.ts"
 import type * as Hooks from "./Hooks.ts"
-import * as HookRunner from "./internal/hooks.ts"
-import * as Report from "./internal/report.ts"
-import { whole } from "./internal/unit.ts"
-import { decideAndStore } from "./internal/unitOfDecision.ts"
-import { around, reply, wrapCommand } from "./internal/wrap.ts"
-import type { Middleware, Request } from "./Middleware.ts"
-import type * as Query from "./Query.ts"
+import { checkPolicy, install, keyOf } from "./internal/deliver.ts"
+import { type AnyHandler, eventsOf, type Handler, type Installation, type StreamHandler } from "./internal/handler.ts"
+import * as Unit from "./internal/unit.ts"
+import { wrap } from "./internal/wrap.ts"
+import type { Middleware } from "./Middleware.ts"
+
+export {
+  type EventFallbackOptions,
+  type FallbackOptions,
+  type StreamFallbackOptions,
+  withEventFallback,
+  withFallback,
+  withStreamFallback
+} from "./internal/fallbacks.ts"
+export type {
+  AnyHandler,
+  AnyRequest,
+  Call,
+  Handler,
+  Installation,
+  Node,
+  OpenStream,
+  Part,
+  Prepared,
+  Sent,
+  StreamHandler
+} from "./internal/handler.ts"
+export {
+  aggregateHandler,
+  eventHandler,
+  type FollowUp,
+  type FollowUps,
+  handler,
+  streamHandler
+} from "./internal/handlers.ts"
 
 /**
- * A definition with the function that handles it, not yet wrapped: only {@link toLayer} can run it.
+ * How the events of a committed command are told to their handlers.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Handler<out Tag extends string, out R> {
-  readonly tag: Tag
-  readonly definition: Rpc.AnyWithProps
-  readonly install: (
-    on: Installation
-  ) => (payload: unknown) => Effect.Effect<{}, unknown, R> | Stream.Stream<unknown, unknown, R>
+export interface EventOptions extends Partial<EventHandler.Policy> {
+  /**
+   * `await`, the default: the command answers when the handlers have ended, and interrupting it interrupts them.
+   * `background`: they run beside the caller, until the layer closes.
+   */
+  readonly delivery?: "await" | "background"
 }
-
-/**
- * What {@link toLayer} gives a handler to run with.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Installation {
-  /** The services that the layer was built with. */
-  readonly services: Context.Context<never>
-  readonly hooks: ReadonlyArray<Hooks.Hooks>
-  readonly middleware: ReadonlyArray<Middleware>
-  readonly conflicts: Schedule.Schedule<unknown, unknown>
-  readonly listeners: Schedule.Schedule<unknown, unknown>
-  readonly scope: Scope.Scope
-}
-
-/**
- * What a function that handles a command is told beside the payload.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Sent {
-  readonly commandId: string | undefined
-  readonly expectedVersion: number | undefined
-}
-
-/**
- * The handler of a command that an aggregate decides. `reply` makes the command's success from the state after it, the
- * events it emitted, the version it left and the aggregate's id.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const aggregateHandler = <
-  State,
-  Event extends { readonly _tag: string },
-  Commands extends Command.AnyAggregate,
-  R,
-  P,
-  C extends Commands
->(
-  command: C,
-  aggregate: Aggregate<string, State, Event, Commands, R, P>,
-  options: {
-    readonly reply: (
-      state: NoInfer<State>,
-      events: ReadonlyArray<NoInfer<Event>>,
-      version: number,
-      id: string
-    ) => Rpc.Success<C>
-  }
-): Handler<C["_tag"], R | P | EventStore | UnitOfWork> => ({
-  tag: command._tag,
-  definition: command,
-  install: (on) => {
-    const services = on.services as Context.Context<EventStore | UnitOfWork>
-    const decision = {
-      aggregate,
-      reply: options.reply,
-      stores: {
-        events: Context.get(services, EventStore),
-        unit: Context.get(services, UnitOfWork),
-        projection: storesOf(on.services) as Context.Context<P>
-      },
-      conflicts: on.conflicts,
-      committed: (command: Hooks.Attempted, events: ReadonlyArray<Hooks.Stored>, hooks: ReadonlyArray<Hooks.Hooks>) =>
-        HookRunner.afterStore(hooks, command, events, { scope: on.scope, schedule: on.listeners })
-    }
-    return wrapCommand(on, command, (attempted, hooks) => {
-      const id = command.aggregateId(attempted.payload as never)
-      const target = { ...attempted, aggregate: { name: aggregate.name, id } }
-      return { attempted: target, run: decideAndStore(decision, target, hooks) }
-    })
-  }
-})
-
-/**
- * The handler of a command or query that a function handles. The function runs outside a transaction; it may send commands
- * of this layer or others, and open a {@link transaction}.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const handler = <Definition extends Command.Any | Query.Any, R = never>(
-  definition: Definition,
-  handle: (
-    payload: Rpc.Payload<Definition>,
-    sent: Sent
-  ) => Effect.Effect<Rpc.Success<Definition>, Rpc.Error<Definition>, R>
-): Handler<Definition["_tag"], Exclude<R, Scope.Scope>> => ({
-  tag: definition._tag,
-  definition,
-  install: (on) => {
-    const stores = storesOf(on.services)
-    const run = (payload: unknown, sent: Sent) =>
-      // `payload` was decoded by the definition's own schema.
-      Effect.scoped(handle(payload as Rpc.Payload<Definition>, sent)).pipe(Effect.provideContext(stores))
-    if (definition.kind === "query") {
-      return (payload) => {
-        const request: Request = { name: definition._tag, kind: "query", payload }
-        const self = Effect.suspend(() => run(payload, { commandId: undefined, expectedVersion: undefined }))
-        return reply(Report.ended(request.name, "query", around(on.middleware, request, self)))
-      }
-    }
-    return wrapCommand(on, definition, (attempted) => ({
-      attempted,
-      run: Effect.suspend(() => run(attempted.payload, attempted))
-    }))
-  }
-})
-
-/**
- * The handler of a query that answers with a stream.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const streamHandler = <Definition extends Query.AnyStream, R = never>(
-  definition: Definition,
-  handle: (
-    payload: Rpc.Payload<Definition>
-  ) => Stream.Stream<Rpc.SuccessChunk<Definition>, Rpc.ErrorExit<Definition>, R>
-): Handler<Definition["_tag"], R> => ({
-  tag: definition._tag,
-  definition,
-  install: (on) => {
-    const stores = storesOf(on.services)
-    return (payload) => {
-      const request: Request = { name: definition._tag, kind: "stream", payload }
-      const open = Effect.sync(() => Stream.provideContext(handle(payload as Rpc.Payload<Definition>), stores))
-      return Report.endedStream(request.name, Stream.unwrap(around(on.middleware, request, open)))
-    }
-  }
-})
 
 /**
  * @category models
@@ -241,8 +133,10 @@ export interface Options<HR = never> {
   readonly middleware?: ReadonlyArray<Middleware> | undefined
   /** When to decide again after a conflict; {@link defaultConflicts} when absent. */
   readonly conflicts?: Schedule.Schedule<unknown, unknown> | undefined
-  /** When to run a failed `afterStore` hook again; {@link defaultListeners} when absent. */
+  /** When to run a failed `afterStore` hook or handler of a stored event again; {@link defaultListeners} when absent. */
   readonly listeners?: Schedule.Schedule<unknown, unknown> | undefined
+  /** How the events of a committed command are told to their handlers; `EventHandler.defaultPolicy` for what is absent. */
+  readonly events?: EventOptions | undefined
 }
 
 /**
@@ -268,20 +162,15 @@ export const defaultListeners: Schedule.Schedule<unknown, unknown> = Schedule.ex
 )
 
 /**
- * Any handler.
- *
- * @category models
- * @since 0.1.0
- */
-export type AnyHandler = Handler<string, unknown>
-
-/**
  * The keys under which a layer has its handlers.
  *
  * @category models
  * @since 0.1.0
  */
-export type Keys<H extends AnyHandler> = H extends Handler<infer Tag, infer _R> ? Rpc.Handler<Tag> : never
+export type Keys<H extends AnyHandler> = H extends { readonly kind: "event"; readonly type: infer Type extends string }
+  ? EventHandler.EventHandlers<Type>
+  : H extends { readonly tag: infer Tag extends string } ? Rpc.Handler<Tag>
+  : never
 
 /**
  * The services that handlers need.
@@ -289,13 +178,17 @@ export type Keys<H extends AnyHandler> = H extends Handler<infer Tag, infer _R> 
  * @category models
  * @since 0.1.0
  */
-export type Services<H extends AnyHandler> = H extends Handler<infer _Tag, infer R> ? R : never
+export type Services<H extends AnyHandler> = H extends Handler<infer _Tag, infer R> ? R
+  : H extends StreamHandler<infer _Tag, infer R> ? R
+  : H extends EventHandler.EventHandler<infer _Type, infer R> ? R
+  : never
 
 /**
- * Wraps handlers and installs them. They can send each other's commands; what else they need, stores first, is what the
- * layer asks for.
+ * Wraps handlers and installs them. They can send each other's commands and answer each other's events; what else they
+ * need, stores first, is what the layer asks for.
  *
- * Dies with `InvalidOption` when two handlers have one tag.
+ * Dies with `InvalidOption` when two handlers have one tag, two handlers of one event have one name, one event type has two
+ * definitions, or the parts of a fallback or a chain are of different definitions.
  *
  * @category layers
  * @since 0.1.0
@@ -317,31 +210,45 @@ export const toLayer = <const Handlers extends ReadonlyArray<AnyHandler>, HR = n
       middleware: options.middleware ?? [],
       conflicts: options.conflicts ?? defaultConflicts,
       listeners: options.listeners ?? defaultListeners,
+      events: { ...EventHandler.defaultPolicy, delivery: "await", ...options.events },
       scope: yield* Effect.scope
     }
+    checkPolicy("Domain.toLayer", on.events)
     const siblings = new Map<string, unknown>()
-    const context = () => Context.merge(services, Context.makeUnsafe<never>(siblings))
+    const definitions = new Map<string, DomainEvent.Any>()
     const installed: Array<{ context: Context.Context<never> }> = []
-    for (const { definition, install, tag } of handlers) {
-      if (siblings.has(definition.key)) {
-        return yield* Effect.die(
-          new InvalidOption({
-            module: "Domain.toLayer",
-            option: "handlers",
-            value: `"${tag}" twice`,
-            allowed: "one handler for each definition"
-          })
-        )
+    const add = <Entry extends { context: Context.Context<never> }>(key: string, name: string, entry: Entry) => {
+      if (siblings.has(key)) {
+        throw twice(`"${name}" twice`, "one handler for each definition, and one of a name for each event")
       }
-      const entry = { tag, handler: install(on), context: services }
-      siblings.set(definition.key, entry)
+      siblings.set(key, entry)
       installed.push(entry)
     }
-    const all = context()
-    for (const entry of installed) entry.context = all
+    const define = (event: DomainEvent.Any) => {
+      if ((definitions.get(event.type) ?? event) !== event) {
+        throw twice(`two definitions of "${event.type}"`, "one definition for each event type")
+      }
+      definitions.set(event.type, event)
+    }
+    for (const handler of handlers) {
+      if (handler.kind === "event") {
+        define(handler.definition)
+        add(keyOf(handler.type, handler.name), handler.name, install(on, handler))
+      } else {
+        eventsOf(handler.part).forEach(define)
+        add(handler.definition.key, handler.tag, { tag: handler.tag, handler: wrap(on, handler), context: services })
+      }
+    }
+    const all = Context.merge(services, Context.makeUnsafe<never>(siblings))
+    for (const entry of installed) {
+      entry.context = all
+    }
     return Context.makeUnsafe<Keys<Handlers[number]>>(siblings)
     // The requirements are those of the handlers' types, which the untyped `services` cannot show.
   })) as never
+
+const twice = (value: string, allowed: string) =>
+  new InvalidOption({ module: "Domain.toLayer", option: "handlers", value, allowed })
 
 /**
  * Runs several commands as one unit: one transaction, one commit, then their `afterStore` hooks. Any failure that leaves
@@ -354,10 +261,4 @@ export const toLayer = <const Handlers extends ReadonlyArray<AnyHandler>, HR = n
  */
 export const transaction = <A, E, R>(
   self: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | StoreUnavailable, R | UnitOfWork> => UnitOfWork.use((unit) => unit.run(whole(self)))
-
-/** The stores of the layer, for functions that handle a command on behalf of a caller with other stores. */
-const storesOf = (services: Context.Context<never>): Context.Context<never> =>
-  Context.pick(EventStore, UnitOfWork, StateStore, IdempotencyStore)(
-    services as Context.Context<EventStore | UnitOfWork | StateStore | IdempotencyStore>
-  ) as Context.Context<never>
+): Effect.Effect<A, E | StoreUnavailable, R | UnitOfWork> => UnitOfWork.use((unit) => Unit.whole(unit, self))

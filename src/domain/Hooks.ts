@@ -19,6 +19,7 @@
  *   belongs into the transaction.
  * - In a `Domain.transaction`, `beforeCommand` runs inside the transaction of the unit and `afterCommand` before its
  *   commit; `afterStore` runs after the one commit, or not at all.
+ * - Events are told to their handlers (`Domain.eventHandler`) after `afterStore` was started and before `afterCommand`.
  *
  * @example
  * ```ts

@@ -1,5 +1,6 @@
 /**
- * Sends commands and asks queries inside the process, through the same wrapped handlers that every other way in runs.
+ * Sends commands, asks queries and publishes events inside the process, through the same wrapped handlers that every other
+ * way in runs.
  *
  * The handler comes from the context, where `Domain.toLayer` put it under the definition's own key; leaving the layer out
  * is a compile error. The payload is checked against its schema first, with defaults filled in.
@@ -29,8 +30,16 @@
 import { Context, Effect, Option, SchemaIssue, Stream } from "effect"
 import { Headers } from "effect/http"
 import { Rpc, RpcMessage } from "effect/rpc"
+import type { StoredEvent } from "../store/EventStore.ts"
+import { PersonalData, type PersonalDataUnreadable } from "../store/PersonalData.ts"
+import type * as Subscription from "../store/Subscription.ts"
+import type { StoreUnavailable } from "../store/UnitOfWork.ts"
 import * as Command from "./Command.ts"
+import type { FollowUps } from "./Domain.ts"
 import { InvalidPayload } from "./DomainError.ts"
+import type * as DomainEvent from "./DomainEvent.ts"
+import { defaultPolicy, type EventHandlersFailed, type EventLoop, type Origin, type Policy } from "./EventHandler.ts"
+import { checkPolicy, deliver, silent } from "./internal/deliver.ts"
 import { ended } from "./internal/report.ts"
 import type * as Query from "./Query.ts"
 
@@ -88,6 +97,92 @@ export const stream = <Q extends Query.AnyStream>(
     )
     // The handler under the key of `query` has the types of `query`; the context only knows it as any handler.
   ) as Stream.Stream<Rpc.SuccessChunk<Q>, Rpc.ErrorExit<Q>, Rpc.ToHandler<Q>>
+
+/**
+ * Tells events to their handlers, and the follow-ups that these answer to theirs. It ends when all of them have ended:
+ * none outlives the call.
+ *
+ * Fails with the failures of all handlers (`EventHandlersFailed`), or at a cap (`EventLoop`). The events are not stored by
+ * this; those of a command are, and are told without being published.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const publish = <Event extends { readonly _tag: string }>(
+  events: ReadonlyArray<Event>,
+  options?: Partial<Policy> & {
+    /** The aggregate that they were stored for, where they were. */
+    readonly origin?: Origin | undefined
+  }
+): Effect.Effect<void, EventHandlersFailed | EventLoop, FollowUps<Event["_tag"]>> => {
+  const { origin, ...own } = options ?? {}
+  const policy: Policy = { ...defaultPolicy, ...own }
+  checkPolicy("Mediator.publish", policy)
+  return deliver(events.map((event) => ({ event, origin })), { policy, retry: silent, handled: true })
+}
+
+/**
+ * The options of a store's subscription that tells stored events to their `durable` handlers, each at least once, also
+ * after a crash: give them to `Subscriptions.run`.
+ *
+ * The handlers of an event run in the transaction that moves the checkpoint, one after the other. A failure is the
+ * subscription's: it tries again, then pauses or skips. Name the categories where two aggregates have events of one type.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const subscription = <const Events extends ReadonlyArray<DomainEvent.Any>>(
+  options: Omit<Subscription.Options<never, never>, "handle" | "types"> & {
+    readonly events: Events
+  } & Partial<Pick<Policy, "maxDepth" | "maxEvents">>
+): Subscription.Options<
+  | EventHandlersFailed
+  | EventLoop
+  | DomainEvent.UnknownEvent
+  | DomainEvent.InvalidEvent
+  | PersonalDataUnreadable
+  | StoreUnavailable,
+  FollowUps<Events[number]["type"]> | DomainEvent.Services<Events[number]>
+> => {
+  const { events, maxDepth, maxEvents, ...rest } = options
+  const policy: Policy = {
+    concurrency: 1,
+    onFailure: "failFast",
+    maxDepth: maxDepth ?? defaultPolicy.maxDepth,
+    maxEvents: maxEvents ?? defaultPolicy.maxEvents
+  }
+  checkPolicy("Mediator.subscription", policy)
+  const definitions = new Map(events.map((event) => [event.type, event]))
+  return {
+    ...rest,
+    types: [...definitions.keys()],
+    handle: (stored) =>
+      Effect.gen(function*() {
+        const definition = definitions.get(stored.type)
+        if (definition === undefined) return
+        const opened = definition.personal
+          // Then the type of the events asks for it.
+          ? yield* (PersonalData.use((personal) => personal.open(stored)) as Effect.Effect<
+            StoredEvent,
+            StoreUnavailable | PersonalDataUnreadable
+          >)
+          : stored
+        const event = (yield* Effect.fromResult(definition.decode(opened))) as { readonly _tag: string }
+        const origin = {
+          aggregate: stored.stream.category,
+          id: stored.stream.id,
+          version: stored.version,
+          meta: stored.meta
+        }
+        yield* deliver([{ event, origin }], {
+          policy,
+          retry: silent,
+          only: (handler) => handler.durable,
+          handled: false
+        })
+      })
+  }
+}
 
 type AnyEffect = Effect.Effect<unknown, unknown>
 type AnyStream = Stream.Stream<unknown, unknown>

@@ -1,5 +1,6 @@
 /**
- * A function around every command and query of a `Domain.toLayer`, once per request on every way in.
+ * A function around every command and query of a `Domain.toLayer`, once per request on every way in, whatever fallbacks,
+ * chains and retries are inside; and around every event at each handler.
  *
  * The first middleware is the outermost. It may refuse with `DomainError.Refused`, measure, or change the context; it cannot
  * change the result. Around a stream it holds while the stream is opened, not while it flows.
@@ -36,7 +37,7 @@ import type { Refused } from "./DomainError.ts"
  */
 export interface Request {
   readonly name: string
-  readonly kind: "command" | "query" | "stream"
+  readonly kind: "command" | "query" | "stream" | "event"
   readonly payload: unknown
 }
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as AggregateSpec from "./AggregateSpec.ts"
 export * as Database from "./Database.ts"
 export * as EmbeddedPostgres from "./EmbeddedPostgres.ts"
 export * as FakeUpstream from "./FakeUpstream.ts"

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema, Stream } from "effect"
+import { Effect, Layer, Schedule, Schema, Stream } from "effect"
 import { RpcGroup, RpcTest } from "effect/rpc"
-import { Domain, Hooks, Mediator, Middleware, Query } from "effect-lifecycle/domain"
+import { ChainOfResponsibility, Command, Domain, Hooks, Mediator, Middleware, Query } from "effect-lifecycle/domain"
+import { Recorder } from "effect-lifecycle/lifecycle"
+import { joined, logging, UserJoined } from "../domain/support/meetings.ts"
 import {
   Buy,
   ById,
@@ -15,7 +17,14 @@ import {
 } from "../domain/support/orders.ts"
 import { memory } from "../domain/support/store.ts"
 
-const Ids = Query.stream("orders.Ids", { success: Schema.Int })
+class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
+
+const Ids = Query.stream("orders.Ids", { success: Schema.Int, error: Broken })
+const Settle = Command.make("payments.Settle", {
+  payload: { method: Schema.String },
+  success: Schema.String,
+  error: Schema.Union([Broken, ChainOfResponsibility.NotHandled])
+})
 const group = RpcGroup.make(Place, Pay, Cancel, Buy, ById, Ids)
 
 const recorded = () => {
@@ -129,5 +138,82 @@ describe("T18: middleware and hooks run exactly once on every path", () => {
       )
       assert.deepStrictEqual(log, once.command.toSpliced(before! + 1, 0, "ambient"))
     }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("around a fallback as a whole, a chain as a whole, and each event at each handler", () => {
+    const { log, note } = logging()
+    const once = Middleware.make((request, self) => Effect.andThen(note(`${request.kind} ${request.name}`), self))
+    const hooks: Hooks.Hooks = {
+      beforeCommand: (command) => note(`beforeCommand ${command.name}`),
+      afterCommand: (command, exit) => note(`afterCommand ${command.name} ${exit._tag}`)
+    }
+    const pay = (name: string) =>
+      ChainOfResponsibility.link(Settle, {
+        name,
+        handle: ({ method }) =>
+          Effect.andThen(
+            note(`link ${name}`),
+            method === name ? Effect.fail(new Broken()) : ChainOfResponsibility.pass
+          )
+      })
+    const layer = Domain.toLayer([
+      Domain.withFallback(
+        ChainOfResponsibility.make(Settle, [
+          pay("card"),
+          ChainOfResponsibility.withFallback(pay("transfer"), {
+            fallback: ChainOfResponsibility.link(Settle, {
+              name: "later",
+              handle: () => Effect.andThen(note("link later"), Effect.succeed("later"))
+            })
+          })
+        ]),
+        { fallback: Domain.handler(Settle, () => Effect.as(note("fallback"), "by hand")), on: ["Broken"] }
+      ),
+      Domain.withStreamFallback(
+        Domain.streamHandler(Ids, () => Stream.concat(Stream.make(1), Stream.fail(new Broken()))),
+        { mode: "resume", fallback: Domain.streamHandler(Ids, () => Stream.make(2)) }
+      ),
+      Domain.withEventFallback(
+        Domain.eventHandler(UserJoined, { name: "mail", retry: Schedule.recurs(1), handle: () => new Broken() }),
+        { fallback: Domain.eventHandler(UserJoined, { name: "queue", handle: () => note("queued") }) }
+      ),
+      Domain.eventHandler(UserJoined, { name: "stats", handle: () => note("counted") })
+    ], { middleware: [once], hooks: [hooks] })
+    const settled = (...lines: ReadonlyArray<string>) => [
+      "command payments.Settle",
+      "beforeCommand payments.Settle",
+      ...lines,
+      "afterCommand payments.Settle Success"
+    ]
+    return Effect.gen(function*() {
+      assert.strictEqual(yield* Mediator.send(Settle, { method: "card" }), "by hand")
+      assert.deepStrictEqual(log.splice(0), settled("link card", "fallback"))
+      assert.strictEqual(yield* Mediator.send(Settle, { method: "transfer" }), "later")
+      assert.deepStrictEqual(log.splice(0), settled("link card", "link transfer", "link later"))
+      assert.deepStrictEqual(yield* Stream.runCollect(Mediator.stream(Ids, undefined)), [1, 2])
+      assert.deepStrictEqual(log.splice(0), ["stream orders.Ids"])
+      yield* Mediator.publish([joined()], { concurrency: 1 })
+      assert.deepStrictEqual(log.splice(0), ["event mail", "queued", "event stats", "counted"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("reports the end of each of them once", () => {
+    const ended: Array<string> = []
+    const record: Recorder.Recorder = (report) => {
+      if (report._tag === "CommandEnded") ended.push(`${report.kind} ${report.name} ${report.outcome}`)
+    }
+    const layer = Domain.toLayer([
+      Domain.withFallback(
+        Domain.handler(Settle, () => Effect.fail(new Broken())),
+        { fallback: Domain.handler(Settle, () => Effect.succeed("later")) }
+      ),
+      Domain.eventHandler(UserJoined, { name: "mail", handle: () => new Broken(), retry: Schedule.recurs(2) }),
+      Domain.eventHandler(UserJoined, { name: "stats", handle: () => Effect.void })
+    ])
+    return Effect.gen(function*() {
+      yield* Mediator.send(Settle, { method: "card" })
+      yield* Effect.flip(Mediator.publish([joined()], { concurrency: 1 }))
+      assert.deepStrictEqual(ended, ["command payments.Settle success", "event mail failure", "event stats success"])
+    }).pipe(Effect.provide(layer), Recorder.recordTo(record))
   })
 })

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schedule } from "effect"
+import { Effect, Fiber, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import { Domain, type Hooks, Mediator } from "effect-lifecycle/domain"
+import { Domain, type EventHandler, type Hooks, Mediator } from "effect-lifecycle/domain"
 import { Recorder } from "effect-lifecycle/lifecycle"
+import { Subscription } from "effect-lifecycle/store"
+import { Join, joinHandler, logging, UserJoined } from "../domain/support/meetings.ts"
 import { byIdHandler, Pay, payHandler, Place, placeHandler } from "../domain/support/orders.ts"
 import { allEvents, memory } from "../domain/support/store.ts"
 
@@ -13,6 +15,16 @@ const layerWith = (hooks: Hooks.Hooks) =>
     listeners: Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(2)])
   })
     .pipe(Layer.provideMerge(memory))
+
+const join = Mediator.send(Join, { meetingId: "m-1", userId: "ada" })
+const listening = (
+  listener: EventHandler.EventHandler<"UserJoined", never>,
+  events: Domain.EventOptions = {}
+) =>
+  Domain.toLayer([joinHandler, listener], {
+    events,
+    listeners: Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(2)])
+  }).pipe(Layer.provideMerge(memory))
 
 const recording = () => {
   const reports: Array<string> = []
@@ -99,5 +111,102 @@ describe("T19: a committed command returns its result whatever its listeners do"
       assert.deepStrictEqual(yield* place, placed)
       assert.deepStrictEqual(reports, ["afterCommand orders.Place 1 given up"])
     }).pipe(Effect.provide(layerWith({ afterCommand: () => Effect.die("bug") })), Recorder.recordTo(record))
+  })
+
+  it.effect("answers a command whose event handler fails, reports that and tries it again", () => {
+    const { record, reports } = recording()
+    let runs = 0
+    const layer = listening(Domain.eventHandler(UserJoined, {
+      name: "mail",
+      handle: () => Effect.suspend(() => ++runs < 3 ? Effect.fail("no broker") : Effect.void)
+    }))
+    return Effect.gen(function*() {
+      const joining = yield* Effect.forkChild(join)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(joining), { users: 1 })
+      assert.strictEqual(runs, 3)
+      assert.deepStrictEqual(reports, ["mail meetings.Join 1 again", "mail meetings.Join 2 again"])
+    }).pipe(Effect.provide(layer), Recorder.recordTo(record))
+  })
+
+  it.effect("keeps the answer when an event handler never succeeds, for a failure, a defect and a throw alike", () =>
+    Effect.gen(function*() {
+      const ways: ReadonlyArray<() => Effect.Effect<void, string>> = [
+        () => Effect.fail("no broker"),
+        () => Effect.die("bug"),
+        () => {
+          throw new Error("bug")
+        }
+      ]
+      for (const handle of ways) {
+        const { record, reports } = recording()
+        yield* Effect.gen(function*() {
+          const joining = yield* Effect.forkChild(join)
+          yield* TestClock.adjust("10 seconds")
+          assert.deepStrictEqual(yield* Fiber.join(joining), { users: 1 })
+          assert.lengthOf(reports, 3)
+          assert.strictEqual(reports.at(-1), "mail meetings.Join 3 given up")
+        }).pipe(
+          Effect.provide(Layer.fresh(listening(Domain.eventHandler(UserJoined, { name: "mail", handle })))),
+          Recorder.recordTo(record)
+        )
+      }
+    }))
+
+  it.effect("in the background, the caller does not wait for the handlers, which end with the layer", () => {
+    const { log, note } = logging()
+    const slow = Domain.eventHandler(UserJoined, {
+      name: "slow",
+      handle: () =>
+        Effect.sleep("1 hour").pipe(Effect.andThen(note("ran")), Effect.onInterrupt(() => note("interrupted")))
+    })
+    return Effect.gen(function*() {
+      yield* Effect.provide(join, listening(slow, { delivery: "background" }))
+      assert.deepStrictEqual(log, ["interrupted"])
+    })
+  })
+
+  it.effect("interrupts the handlers with a caller who does not wait, and the events stay stored", () => {
+    const { log, note } = logging()
+    const slow = Domain.eventHandler(UserJoined, {
+      name: "slow",
+      handle: () => Effect.onInterrupt(Effect.never, () => note("interrupted"))
+    })
+    return Effect.gen(function*() {
+      const joining = yield* Effect.forkChild(join)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(joining)
+      assert.deepStrictEqual(log, ["interrupted"])
+      assert.lengthOf(yield* allEvents, 1)
+    }).pipe(Effect.provide(listening(slow)))
+  })
+
+  it.effect("leaves the event of a failing durable handler pending, until the handler takes it", () => {
+    const { log, note } = logging()
+    let down = true
+    const layer = listening(Domain.eventHandler(UserJoined, {
+      name: "mail",
+      durable: true,
+      handle: ({ userId }, { origin }) =>
+        Effect.suspend(() =>
+          down ? Effect.fail("no broker") : note(`${userId} joined ${origin?.id} ${origin?.version}`)
+        )
+    }))
+    return Effect.gen(function*() {
+      const subscriptions = yield* Subscription.Subscriptions
+      assert.deepStrictEqual(yield* join, { users: 1 })
+      yield* Effect.forkChild(
+        subscriptions.run(Mediator.subscription({ name: "mail", events: [UserJoined], retry: Schedule.recurs(1) }))
+      )
+      yield* TestClock.adjust("1 minute")
+      const waiting = yield* subscriptions.status("mail")
+      assert.strictEqual(waiting?.lag, 1n)
+      assert.include(waiting?.paused?.reason, "EventHandlersFailed")
+      down = false
+      yield* subscriptions.resume("mail")
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* subscriptions.status("mail"))?.lag, 0n)
+      assert.deepStrictEqual(log, ["ada joined m-1 1"])
+    }).pipe(Effect.provide(layer))
   })
 })

@@ -1,10 +1,10 @@
 import { assert, describe, layer } from "@effect/vitest"
-import { Deferred, Effect, Exit, Layer, Option } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { Domain, DomainError, Hooks, Mediator } from "effect-lifecycle/domain"
 import { EventStore, StateStore, UnitOfWork } from "effect-lifecycle/store"
 import * as PgStore from "effect-lifecycle/store/pg"
 import { pgTest } from "../postgres.ts"
-import { ById, byIdHandler, orders, payHandler, Place, placeHandler } from "./support/orders.ts"
+import { ById, byIdHandler, orders, payHandler, Place, Placed, placeHandler } from "./support/orders.ts"
 import { allEvents } from "./support/store.ts"
 
 const Live = Domain.toLayer([placeHandler, payHandler, byIdHandler]).pipe(
@@ -59,6 +59,28 @@ describe("the domain on PostgreSQL", () => {
         assert.deepStrictEqual([yield* versionOf("unit-a"), yield* versionOf("unit-b")], [0, 0])
         yield* Domain.transaction(Effect.andThen(place("unit-a", 1), place("unit-b", 2)))
         assert.deepStrictEqual([yield* versionOf("unit-a"), yield* versionOf("unit-b")], [1, 1])
+      }))
+    it.effect("tells event handlers after the commit and before the answer, which a caller can interrupt", () =>
+      Effect.gen(function*() {
+        const begun = yield* Deferred.make<readonly [boolean, number]>()
+        const heard = yield* Deferred.make<void>()
+        const listening = Domain.toLayer([
+          Domain.eventHandler(Placed, {
+            name: "slow",
+            handle: (_, { origin }) =>
+              Effect.gen(function*() {
+                const unit = yield* UnitOfWork.UnitOfWork
+                const version = yield* versionOf(origin?.id ?? "")
+                yield* Deferred.succeed(begun, [yield* unit.isOpen, version])
+                return yield* Effect.never
+              }).pipe(Effect.orDie, Effect.onInterrupt(() => Deferred.succeed(heard, undefined)))
+          })
+        ])
+        const placing = yield* Effect.forkChild(Effect.provide(place("told", 1), listening))
+        assert.deepStrictEqual(yield* Deferred.await(begun), [false, 1])
+        yield* Fiber.interrupt(placing)
+        yield* Deferred.await(heard)
+        assert.strictEqual(yield* versionOf("told"), 1)
       }))
     it.effect("tells a listener only after the commit, outside the transaction", () =>
       Effect.gen(function*() {

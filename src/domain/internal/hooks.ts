@@ -1,6 +1,7 @@
-import { Cause, Clock, Effect, Exit, Schedule, type Scope } from "effect"
+import { Effect, type Schedule, type Scope } from "effect"
 import type { Refused } from "../DomainError.ts"
 import type { Attempted, Hooks, Stored } from "../Hooks.ts"
+import { attempts } from "./attempts.ts"
 import { hookFailed } from "./report.ts"
 
 type HookList = ReadonlyArray<Hooks>
@@ -43,29 +44,15 @@ export const afterStore = (
     hook.afterStore === undefined
       ? undefined
       : Effect.suspend(() => hook.afterStore?.(command, events) ?? Effect.void).pipe(
-        (listener) => untilItSucceeds(listener, command.name, options.schedule),
+        (listener) =>
+          attempts(
+            listener,
+            options.schedule,
+            (attempt, willRetry) => hookFailed("afterStore", command.name, attempt, willRetry)
+          ),
+        Effect.ignoreCause,
         Effect.forkIn(options.scope, { startImmediately: true })
       ))
-
-const untilItSucceeds = (
-  listener: Effect.Effect<void, unknown>,
-  command: string,
-  schedule: Schedule.Schedule<unknown, unknown>
-): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    const step = yield* Schedule.toStep(schedule)
-    for (let attempt = 1;; attempt++) {
-      const exit = yield* Effect.exit(listener)
-      if (Exit.isSuccess(exit)) return
-      const next = Cause.hasInterruptsOnly(exit.cause)
-        ? undefined
-        : yield* Effect.exit(step(yield* Clock.currentTimeMillis, Cause.squash(exit.cause)))
-      const delay = next !== undefined && Exit.isSuccess(next) ? next.value[1] : undefined
-      yield* hookFailed("afterStore", command, attempt, delay !== undefined)
-      if (delay === undefined) return
-      yield* Effect.sleep(delay)
-    }
-  })
 
 const inOrder = <E>(
   hooks: HookList,

@@ -1,13 +1,16 @@
-import { type Context, Effect, Option, Result, type Schedule, Tracer } from "effect"
-import * as RequestId from "../../request/RequestId.ts"
+import { type Context, Effect, Option, Result, type Schedule } from "effect"
+import * as EventMeta from "../../store/EventMeta.ts"
 import type { Appended, EventStore, InvalidAppend, NewEvent } from "../../store/EventStore.ts"
+import * as Tenant from "../../store/Tenant.ts"
 import type { StoreUnavailable, UnitOfWork } from "../../store/UnitOfWork.ts"
-import { type Aggregate, fold, loadFrom } from "../Aggregate.ts"
-import * as Command from "../Command.ts"
-import { ConcurrencyConflict, InvalidPayload, VersionMismatch } from "../DomainError.ts"
-import type { InvalidEvent, UnknownEvent } from "../DomainEvent.ts"
+import { type Aggregate, fold, type LoadError } from "../Aggregate.ts"
+import * as AggregateOwner from "../AggregateOwner.ts"
+import type * as Command from "../Command.ts"
+import { ConcurrencyConflict, InvalidPayload, Refused, VersionMismatch } from "../DomainError.ts"
 import type { Attempted, Hooks, Stored } from "../Hooks.ts"
 import { beforeStore } from "./hooks.ts"
+import { fold as foldStored, type Folded, personalOf } from "./loading.ts"
+import * as snapshotting from "./snapshotting.ts"
 import { writing } from "./unit.ts"
 
 export interface Stores<P> {
@@ -22,12 +25,18 @@ export interface Decision<State, Event extends { readonly _tag: string }, R, P> 
   readonly reply: (state: State, events: ReadonlyArray<Event>, version: number, id: string) => unknown
   readonly stores: Stores<P>
   readonly conflicts: Schedule.Schedule<unknown, unknown>
+  /** Whether an enclosing transaction owns the attempt. */
+  readonly joined: boolean
+  /** Runs after the commit, or tells what is to run before the answer. */
   readonly committed: (
-    command: Attempted,
+    command: Decided,
     events: ReadonlyArray<Stored>,
     hooks: ReadonlyArray<Hooks>
   ) => Effect.Effect<void>
 }
+
+/** A command and the aggregate that decides it. */
+export type Decided = Attempted & { readonly aggregate: { readonly name: string; readonly id: string } }
 
 /** A conflict seen by one attempt; kept apart from the errors of the domain, which are never retried. */
 class Moved {
@@ -37,24 +46,75 @@ class Moved {
   }
 }
 
+/** What was in memory may be behind what is stored, or the command may have happened before: look first. */
+class Doubt {
+  readonly _tag = "Doubt"
+}
+
+const doubt = new Doubt()
+
 /** Load, decide, store, commit; again on a conflict unless an enclosing transaction owns the attempt. */
 export const decideAndStore = <State, Event extends { readonly _tag: string }, R, P>(
   decision: Decision<State, Event, R, P>,
-  command: Attempted & { readonly aggregate: { readonly name: string; readonly id: string } },
+  command: Decided,
   hooks: ReadonlyArray<Hooks>
+): Effect.Effect<unknown, unknown, R> =>
+  Effect.withFiber((fiber) => {
+    const owner = fiber.getRef(AggregateOwner.Current)
+    if (decision.joined) return answered(stored(decision, command, hooks, undefined))
+    const mine = owner !== undefined && owner.aggregate === decision.aggregate && owner.id === command.aggregate.id &&
+      owner.tenant === fiber.getRef(Tenant.Current) && !decision.aggregate.personal
+    const once = mine ? owned(decision, command, hooks, owner) : stored(decision, command, hooks, undefined)
+    const again = answered(
+      Effect.retry(once, { while: (error) => error instanceof Moved, schedule: decision.conflicts })
+    )
+    return mine ? owner.turn.withPermit(again) : again
+  })
+
+const answered = <A, R>(self: Effect.Effect<A, unknown, R>): Effect.Effect<A, unknown, R> =>
+  Effect.mapError(self, (error) => error instanceof Moved ? error.conflict : error)
+
+/** From what is stored, in a transaction. */
+const stored = <State, Event extends { readonly _tag: string }, R, P>(
+  decision: Decision<State, Event, R, P>,
+  command: Decided,
+  hooks: ReadonlyArray<Hooks>,
+  owner: AggregateOwner.AggregateOwner | undefined
+): Effect.Effect<unknown, unknown, R> =>
+  decision.stores.unit.run(attempt(decision, command, hooks, { owner, trusted: undefined }))
+
+/** From what its owner has in memory; after a doubt or a conflict from there and what was stored since. */
+const owned = <State, Event extends { readonly _tag: string }, R, P>(
+  decision: Decision<State, Event, R, P>,
+  command: Decided,
+  hooks: ReadonlyArray<Hooks>,
+  owner: AggregateOwner.AggregateOwner
 ): Effect.Effect<unknown, unknown, R> => {
-  const once = decision.stores.unit.run(attempt(decision, command, hooks))
-  const again = Effect.retry(once, { while: (error) => error instanceof Moved, schedule: decision.conflicts })
-  return decision.stores.unit.isOpen.pipe(
-    Effect.flatMap((joined) => joined ? once : again),
-    Effect.mapError((error) => error instanceof Moved ? error.conflict : error)
-  )
+  let behind = false
+  const reading = stored(decision, command, hooks, owner)
+  return Effect.suspend(() => {
+    // The owner has seen this definition of the aggregate only, so its state is of this definition.
+    const trusted = owner.held as Folded<State> | undefined
+    if (behind || trusted === undefined) return reading
+    behind = true
+    return Effect.catch(
+      attempt(decision, command, hooks, { owner, trusted }),
+      (error) => error instanceof Doubt ? reading : Effect.fail(error)
+    )
+  })
+}
+
+/** Where an attempt begins: at what an owner has in memory, or at what is stored, which the owner then has. */
+interface Beginning<State> {
+  readonly owner: AggregateOwner.AggregateOwner | undefined
+  readonly trusted: Folded<State> | undefined
 }
 
 const attempt = <State, Event extends { readonly _tag: string }, R, P>(
   decision: Decision<State, Event, R, P>,
-  command: Attempted & { readonly aggregate: { readonly name: string; readonly id: string } },
-  hooks: ReadonlyArray<Hooks>
+  command: Decided,
+  hooks: ReadonlyArray<Hooks>,
+  { owner, trusted }: Beginning<State>
 ): Effect.Effect<unknown, unknown, R> =>
   Effect.gen(function*() {
     const { aggregate, reply, stores } = decision
@@ -63,59 +123,111 @@ const attempt = <State, Event extends { readonly _tag: string }, R, P>(
     const commandId = command.commandId === undefined ? undefined : `${command.name}/${command.commandId}`
     const { expectedVersion } = command
 
-    if (commandId !== undefined) {
-      const done = yield* stores.events.findAppend(stream, commandId)
+    const find = commandId === undefined ? Effect.succeedNone : stores.events.findAppend(stream, commandId)
+    if (trusted === undefined) {
+      const done = yield* find
       if (Option.isSome(done)) return yield* replay(decision, id, done.value)
     }
 
-    const before = yield* orDieOnUnreadable(loadFrom(stores.events, aggregate, id))
+    const before = trusted ?? (yield* orDieOnUnreadable(
+      foldStored(stores.events, aggregate, id, stores.projection, {
+        from: owner?.held as Folded<State> | undefined // of this definition, as above
+      })
+    ))
+    if (owner !== undefined) owner.held = before
+    /** An answer without an append has nothing that would notice a state that is behind, or a repeated command. */
+    const settled = <A, E>(answer: Effect.Effect<A, E>): Effect.Effect<A, E | Doubt | StoreUnavailable> =>
+      trusted === undefined ?
+        answer :
+        Effect.flatMap(find, (done) =>
+          Option.isSome(done) ? Effect.fail(doubt) : Effect.flatMap(
+            stores.events.version(stream),
+            (version): Effect.Effect<A, E | Doubt> => version === trusted.version ? answer : Effect.fail(doubt)
+          ))
     const mismatch = (expected: number, actual: number) =>
       new VersionMismatch({ aggregate: aggregate.name, id, expected, actual })
     if (expectedVersion !== undefined && expectedVersion !== before.version) {
-      return yield* mismatch(expectedVersion, before.version)
+      return yield* settled(mismatch(expectedVersion, before.version))
     }
 
     const events = yield* aggregate.decideUnsafe(command.name, before.state, command.payload, {
       id,
       version: before.version
-    })
-    if (events.length === 0) return reply(before.state, events, before.version, id)
+    }).pipe(Effect.catch((error) => settled(Effect.fail(error))))
+    if (events.length === 0) return yield* settled(Effect.sync(() => reply(before.state, events, before.version, id)))
     const after = fold(aggregate, events, before.state)
-    yield* beforeStore(hooks, command, events)
 
-    const meta = yield* metaOf(command)
-    const encoded: Array<NewEvent> = []
-    for (const event of events) {
-      const result = aggregate.encode(event)
-      if (Result.isFailure(result)) return yield* Effect.die(result.failure)
-      encoded.push({ ...result.success, meta })
-    }
-    const result = yield* stores.events.append({ stream, expect: before.version, events: encoded, commandId }).pipe(
-      Effect.catchTag("InvalidAppend", (error) => unstorable(command.name, error))
-    )
-    if (result._tag === "Conflict") {
-      return yield* expectedVersion === undefined
-        ? Effect.fail(
-          new Moved(
-            new ConcurrencyConflict({ aggregate: aggregate.name, id, expected: before.version, actual: result.actual })
-          )
-        )
-        : mismatch(expectedVersion, result.actual)
-    }
-    if (result.replayed) return yield* replay(decision, id, result)
-    const stored = events.map((event, index): Stored => ({
-      type: event._tag,
-      version: result.firstVersion + index,
-      event,
-      meta
-    }))
-    return yield* writing(Effect.gen(function*() {
-      if (aggregate.project !== undefined) {
-        yield* Effect.provideContext(aggregate.project(after, { id, version: result.version }), stores.projection)
+    const store = Effect.gen(function*() {
+      yield* Effect.catch(beforeStore(hooks, command, events), (error) => settled(Effect.fail(error)))
+      const meta = yield* metaOf(command)
+      const plain: Array<NewEvent> = []
+      for (const event of events) {
+        const result = aggregate.encode(event)
+        if (Result.isFailure(result)) return yield* Effect.die(result.failure)
+        plain.push({ ...result.success, meta })
       }
-      yield* stores.unit.afterCommit(decision.committed(command, stored, hooks))
-      return reply(after, events, result.version, id)
-    }))
+      const encoded = aggregate.personal
+        ? yield* personalOf(stores.projection, aggregate.name).seal(stream, plain).pipe(
+          Effect.catchTags({
+            SubjectShredded: (error) => new Refused({ name: command.name, reason: error.message }),
+            PersonalDataUnreadable: Effect.die
+          })
+        )
+        : plain
+      const result = yield* stores.events.append({ stream, expect: before.version, events: encoded, commandId }).pipe(
+        Effect.catchTags({
+          InvalidAppend: (error) => unstorable(command.name, error),
+          StreamArchived: (error) => new Refused({ name: command.name, reason: error.message })
+        })
+      )
+      if (result._tag === "Conflict") {
+        return yield* expectedVersion === undefined
+          ? Effect.fail(
+            new Moved(
+              new ConcurrencyConflict({
+                aggregate: aggregate.name,
+                id,
+                expected: before.version,
+                actual: result.actual
+              })
+            )
+          )
+          : mismatch(expectedVersion, result.actual)
+      }
+      if (result.replayed) return yield* trusted === undefined ? replay(decision, id, result) : Effect.fail(doubt)
+      const stored = events.map((event, index): Stored => ({
+        type: event._tag,
+        version: result.firstVersion + index,
+        event,
+        meta
+      }))
+      return yield* writing(Effect.gen(function*() {
+        if (aggregate.project !== undefined) {
+          yield* Effect.provideContext(aggregate.project(after, { id, version: result.version }), stores.projection)
+        }
+        const next = { state: after, version: result.version, position: result.position }
+        const due = yield* snapshotting.afterCommit(
+          aggregate,
+          id,
+          before,
+          next,
+          encoded,
+          stores.projection,
+          stores.unit
+        )
+        if (owner !== undefined) {
+          const held = { ...before, ...next, snapshotVersion: due ? next.version : before.snapshotVersion }
+          yield* stores.unit.afterCommit(Effect.sync(() => {
+            owner.held = held
+          }))
+        }
+        yield* stores.unit.afterCommit(decision.committed(command, stored, hooks))
+        return reply(after, events, result.version, id)
+      }))
+    })
+    // Where nothing but the append is written, it commits by itself: one round trip, shared with others'.
+    const alone = aggregate.project === undefined && hooks.every((one) => one.beforeStore === undefined)
+    return yield* trusted === undefined || alone ? store : stores.unit.run(store)
   })
 
 /** The reply that the first run gave: from the state as it was after its append, and its events. */
@@ -126,7 +238,7 @@ const replay = <State, Event extends { readonly _tag: string }, R, P>(
 ) =>
   Effect.suspend(() => {
     const events: Array<Event> = []
-    const loaded = loadFrom(stores.events, aggregate, id, {
+    const loaded = foldStored(stores.events, aggregate, id, stores.projection, {
       upTo: append.version,
       onEvent: (event, version) => {
         if (version >= append.firstVersion) events.push(event)
@@ -136,8 +248,8 @@ const replay = <State, Event extends { readonly _tag: string }, R, P>(
   })
 
 /** An event that cannot be read is for the operator: the caller can do nothing about it. */
-const orDieOnUnreadable = <A>(self: Effect.Effect<A, StoreUnavailable | UnknownEvent | InvalidEvent>) =>
-  Effect.catchTags(self, { UnknownEvent: Effect.die, InvalidEvent: Effect.die })
+const orDieOnUnreadable = <A>(self: Effect.Effect<A, LoadError>): Effect.Effect<A, StoreUnavailable> =>
+  Effect.catchTags(self, { UnknownEvent: Effect.die, InvalidEvent: Effect.die, PersonalDataUnreadable: Effect.die })
 
 /** The names come from the payload; anything else that no store could take is a mistake in the events. */
 const unstorable = (name: string, error: InvalidAppend): Effect.Effect<never, InvalidPayload> =>
@@ -146,21 +258,8 @@ const unstorable = (name: string, error: InvalidAppend): Effect.Effect<never, In
     : Effect.die(error)
 
 const metaOf = (command: Attempted): Effect.Effect<Readonly<Record<string, string>>> =>
-  Effect.withFiber((fiber) => {
-    const meta: Record<string, string> = { command: command.name }
-    const requestId = Option.getOrUndefined(fiber.getRef(RequestId.Current))
-    const correlationId = Option.getOrUndefined(fiber.getRef(Command.Correlation)) ?? requestId
-    const actor = Option.getOrUndefined(fiber.getRef(Command.Actor))
-    const span = spanOf(fiber.context)
-    if (requestId !== undefined) meta["requestId"] = requestId
-    if (correlationId !== undefined) meta["correlationId"] = correlationId
-    if (command.commandId !== undefined) meta["causationId"] = command.commandId
-    if (actor !== undefined) meta["actor"] = actor
-    if (span !== undefined) meta["traceId"] = span.traceId
-    return Effect.succeed(meta)
-  })
-
-const spanOf = (context: Context.Context<never>): Tracer.AnySpan | undefined => {
-  const span: unknown = context.mapUnsafe.get(Tracer.ParentSpanKey)
-  return span as Tracer.AnySpan | undefined
-}
+  Effect.map(EventMeta.current, (ambient) => ({
+    ...ambient,
+    command: command.name,
+    ...(command.commandId === undefined ? {} : { causationId: command.commandId })
+  }))

@@ -1,34 +1,59 @@
-import { Context, Effect, Option } from "effect"
+import { Context, Effect, Option, Stream } from "effect"
 import * as Command from "../Command.ts"
-import type { Installation } from "../Domain.ts"
 import * as Hooks from "../Hooks.ts"
 import type { Middleware, Request } from "../Middleware.ts"
+import type * as Query from "../Query.ts"
+import type { Handler, Installation, OpenStream, Prepared, StreamHandler } from "./handler.ts"
 import { beforeCommand, withAfterCommand } from "./hooks.ts"
-import { ended } from "./report.ts"
+import { ended, endedStream } from "./report.ts"
 
-/** Middleware, hooks and the report around what runs a command. */
-export const wrapCommand = <R>(
-  on: Pick<Installation, "hooks" | "middleware">,
-  definition: Command.Any,
-  prepare: (attempted: Hooks.Attempted, hooks: ReadonlyArray<Hooks.Hooks>) => {
-    readonly attempted: Hooks.Attempted
-    readonly run: Effect.Effect<unknown, unknown, R>
-  }
-) =>
-(payload: unknown): Effect.Effect<{}, unknown, R> => {
+/** What an Rpc runs for a handler: middleware, hooks and the report around it. */
+export const wrap = (on: Installation, handler: Handler<string, unknown> | StreamHandler<string, unknown>) => {
+  if (handler.kind === "stream") return wrapStream(on, handler.tag, handler.prepare(on))
+  const definition = handler.definition as Command.Any | Query.Any // that is what makes a handler of kind "request"
+  return definition.kind === "query"
+    ? wrapQuery(on, definition, handler.prepare(on))
+    : wrapCommand(on, definition, handler.prepare(on))
+}
+
+const wrapStream = <R>(on: Installation, name: string, open: OpenStream<R>) => (payload: unknown) => {
+  const request: Request = { name, kind: "stream", payload }
+  const opened = Effect.sync(() => open(payload, undefined))
+  return endedStream(name, Stream.unwrap(around(on.middleware, request, opened)))
+}
+
+const wrapQuery = <R>(on: Installation, { _tag: name }: Query.Any, prepared: Prepared<R>) => (payload: unknown) => {
+  const request: Request = { name, kind: "query", payload }
+  const self = Effect.suspend(() =>
+    prepared.run({
+      attempted: { name, payload, aggregate: undefined, commandId: undefined, expectedVersion: undefined },
+      failed: undefined,
+      hooks: [],
+      afterwards: () => {}
+    })
+  )
+  return reply(ended(name, "query", around(on.middleware, request, self)))
+}
+
+const wrapCommand = <R>(on: Installation, definition: Command.Any, prepared: Prepared<R>) => (payload: unknown) => {
   const request: Request = { name: definition._tag, kind: "command", payload }
   const self = Effect.withFiber<unknown, unknown, R>((fiber) => {
     const commandId = fiber.getRef(Command.CommandId)
     const expectedVersion = fiber.getRef(Command.ExpectedVersion)
     const outer = fiber.getRef(Hooks.Current)
     const hooks = outer.length === 0 ? on.hooks : [...on.hooks, ...outer]
-    const { attempted, run } = prepare({
+    const attempted: Hooks.Attempted = {
       name: definition._tag,
       payload,
-      aggregate: undefined,
+      aggregate: prepared.target(payload),
       commandId: Option.getOrUndefined(commandId) ?? definition.commandId(payload as never),
       expectedVersion: Option.getOrUndefined(expectedVersion)
-    }, hooks)
+    }
+    const afterwards: Array<Effect.Effect<void>> = []
+    const run = Effect.tap(
+      prepared.run({ attempted, failed: undefined, hooks, afterwards: (effect) => void afterwards.push(effect) }),
+      () => afterwards.length === 0 ? Effect.void : Effect.forEach(afterwards, (one) => one, { discard: true })
+    )
     const guarded = hooks.length === 0 ? run : withAfterCommand(
       Effect.andThen(beforeCommand(hooks, attempted), run),
       hooks,
@@ -53,4 +78,4 @@ export const around = <A, E, R>(
   middleware.reduceRight<Effect.Effect<A, unknown, R>>((inner, outer) => outer(request, inner), self)
 
 /** An Rpc handler may not be typed to answer with nothing, though `void` is what a command without a success answers. */
-export const reply = <R>(self: Effect.Effect<unknown, unknown, R>) => self as Effect.Effect<{}, unknown, R>
+const reply = <R>(self: Effect.Effect<unknown, unknown, R>) => self as Effect.Effect<{}, unknown, R>

@@ -1,6 +1,6 @@
 import { assert } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Schema } from "effect"
-import { Domain, Mediator, Middleware, Query } from "effect-lifecycle/domain"
+import { ChainOfResponsibility, Command, Domain, Mediator, Middleware, Query } from "effect-lifecycle/domain"
 import { CircuitBreaker, Fallback } from "effect-lifecycle/resilience"
 import { memory } from "../../domain/support/store.ts"
 import { differs, equal, type Topic } from "../ported.ts"
@@ -175,11 +175,13 @@ export const cqrsFallback: Topic = {
           error: Schema.Union([ConnectionLost, WrongValue])
         })
         const { fallback, primary } = pair(lost)
-        const run = Fallback.handler({ primary, fallback })
         const counting = Middleware.make((request, self) =>
           Effect.andThen(Effect.sync(() => void log.push(request.name)), self)
         )
-        const layer = Domain.toLayer([Domain.handler(Profile, ({ id }) => run(id))], { middleware: [counting] })
+        const guarded = Domain.withFallback(Domain.handler(Profile, ({ id }) => primary.handle(id)), {
+          fallback: Domain.handler(Profile, ({ id }) => fallback.handle(id))
+        })
+        const layer = Domain.toLayer([guarded], { middleware: [counting] })
         const answer = yield* Mediator.query(Profile, { id: "user_42" }).pipe(
           Effect.provide(layer.pipe(Layer.provide(memory)))
         )
@@ -227,19 +229,51 @@ export const cqrsFallback: Topic = {
         assert.strictEqual((yield* Effect.flip(run("NotificationSent")))._tag, "NotHandled")
         assert.deepStrictEqual(log, ["primary"])
       })),
+    equal("fallback-types", "refuses a fallback of another request or response type", () =>
+      Effect.gen(function*() {
+        const Get = Query.make("profiles.Get", { success: Schema.String })
+        const Other = Query.make("profiles.Get", { success: Schema.Int })
+        const get = Domain.handler(Get, () => Effect.succeed("ada"))
+        const other = Domain.handler(Other, () => Effect.succeed(1)) as never as typeof get
+        const exit = yield* Effect.exit(Layer.build(Domain.toLayer([Domain.withFallback(get, { fallback: other })])))
+        assert.include(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), "a handler of another definition")
+      })),
+    differs("chain-fallback", {
+      theirs: "takes no chain for a primary or a fallback; a handler has to be wrapped around it",
+      ours: "takes a chain wherever it takes a handler, and a fallback for every link",
+      reason: "a chain is a handler"
+    }, () =>
+      Effect.gen(function*() {
+        const Pay = Command.make("payments.Pay", { success: Schema.String, error: ConnectionLost })
+        const link = (name: string) => ChainOfResponsibility.link(Pay, { name, handle: lost })
+        const chain = ChainOfResponsibility.make(Pay, [
+          ChainOfResponsibility.withFallback(link("first"), { fallback: link("second") })
+        ], { otherwise: lost })
+        const layer = Domain.toLayer([
+          Domain.withFallback(chain, { fallback: Domain.handler(Pay, () => Effect.succeed("later")) })
+        ])
+        assert.strictEqual(yield* Effect.provide(Mediator.send(Pay, undefined), layer), "later")
+      })),
     differs("chain-end", {
       theirs: "answers None when no handler of a chain takes the request",
-      ours: "fails with an error that is part of the chain's type",
+      ours: "answers with `otherwise`, or fails with an error that is part of the chain's type",
       reason: "a caller who forgets to look for None finds out in production"
     }, () =>
       Effect.gen(function*() {
-        const takes = (method: string): Fallback.Handler<string, string, NotHandled> => ({
-          name: `pay.${method}`,
-          handle: (request) => request === method ? Effect.succeed(`paid by ${method}`) : Effect.fail(new NotHandled())
+        const Pay = Command.make("payments.Pay", {
+          payload: { method: Schema.String },
+          success: Schema.String,
+          error: ChainOfResponsibility.NotHandled
         })
-        const chain = Fallback.handler({ primary: takes("card"), fallback: takes("paypal"), on: ["NotHandled"] })
-        assert.strictEqual(yield* chain("paypal"), "paid by paypal")
-        assert.strictEqual((yield* Effect.flip(chain("crypto")))._tag, "NotHandled")
+        const takes = (name: string) =>
+          ChainOfResponsibility.link(Pay, {
+            name,
+            handle: ({ method }) => method === name ? Effect.succeed(`paid by ${name}`) : ChainOfResponsibility.pass
+          })
+        const layer = Domain.toLayer([ChainOfResponsibility.make(Pay, [takes("card"), takes("paypal")])])
+        const pay = (method: string) => Effect.provide(Mediator.send(Pay, { method }), layer)
+        assert.strictEqual(yield* pay("paypal"), "paid by paypal")
+        assert.strictEqual((yield* Effect.flip(pay("crypto")))._tag, "NotHandled")
       }))
   ]
 }

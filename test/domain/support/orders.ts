@@ -47,7 +47,7 @@ export const ById = Query.make("orders.ById", {
 export const Placed = DomainEvent.make("OrderPlaced", {
   version: 2,
   schema: { quantity: Schema.Int, note: Schema.String },
-  upcast: { 1: (old) => ({ quantity: old["amount"], note: "" }) }
+  upcast: { 1: { from: Schema.Struct({ amount: Schema.Int }), to: ({ amount }) => ({ quantity: amount, note: "" }) } }
 })
 export const Paid = DomainEvent.make("OrderPaid", { schema: { at: Schema.Date } })
 export const Cancelled = DomainEvent.make("OrderCancelled", { schema: {} })

@@ -36,6 +36,7 @@ import type { Recorder, Report } from "../lifecycle/Recorder.ts"
 import * as guardMetrics from "./internal/guardMetrics.ts"
 import { install } from "./internal/hub.ts"
 import { boundaries, counter, gauge, histogram } from "./internal/series.ts"
+import * as storeMetrics from "./internal/storeMetrics.ts"
 import * as Names from "./Names.ts"
 
 export { boundaries, maxSeries } from "./internal/series.ts"
@@ -112,6 +113,7 @@ export const make = (): Recorder => {
   const deadlinesMissed = counter(metrics.deadlinesMissed, "Deadlines that passed before the work was done", [])
   const defects = counter(metrics.defects, "Failures that no type announced", [labels.stage])
   const guards = guardMetrics.make()
+  const store = storeMetrics.make()
 
   return (report, fiber) => {
     const context = fiber.context
@@ -157,6 +159,9 @@ export const make = (): Recorder => {
           report.status === undefined ? "none" : String(report.status),
           report.kind
         ).updateUnsafe(seconds(report), context)
+      case "SubscriptionObserved":
+      case "EventBuried":
+        return store(report, context)
       default:
         return guards(report, context)
     }

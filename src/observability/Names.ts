@@ -52,7 +52,16 @@ export const metrics = {
   bulkheadLimit: "bulkhead.limit",
   bulkheadRejected: "bulkhead.rejected",
   fallbacks: "resilience.fallbacks",
-  chaos: "resilience.chaos"
+  chaos: "resilience.chaos",
+  subscriptionLag: "store.subscription.lag",
+  subscriptionLagTime: "store.subscription.lag.duration",
+  subscriptionOwned: "store.subscription.partitions.owned",
+  subscriptionPaused: "store.subscription.partitions.paused",
+  deadLetters: "store.subscription.dead_letters",
+  eventsSkipped: "store.subscription.events.skipped",
+  highWaterMark: "store.high_water.mark",
+  gapAge: "store.high_water.gap.duration",
+  gapHolders: "store.high_water.gap.holders"
 } as const
 
 /**
@@ -86,7 +95,8 @@ export const labels = {
   from: "circuit_breaker.from",
   to: "circuit_breaker.to",
   reason: "reason",
-  chaosKind: "chaos.kind"
+  chaosKind: "chaos.kind",
+  subscription: "subscription.name"
 } as const
 
 /**
@@ -175,7 +185,8 @@ const counters: ReadonlySet<string> = new Set([
   metrics.circuitTransitions,
   metrics.bulkheadRejected,
   metrics.fallbacks,
-  metrics.chaos
+  metrics.chaos,
+  metrics.eventsSkipped
 ])
 
 /**

@@ -3,8 +3,22 @@
  *
  * A stream is named by tenant, category and id. Its events are numbered from 1 without gaps. An append says which version
  * it was decided on; when the stream has moved, the append writes nothing and returns a `Conflict` with the actual
- * version, as data, so that an enclosing transaction is not broken by it. An append with a command id happens once: the
- * second one returns the first one's result, marked `replayed`.
+ * version, as data, so that an enclosing transaction is not broken by it.
+ *
+ * An append happens once when it can be recognised: by its command id, or by the ids of its events. Where the stream has
+ * that command id, or has all the events that came with an id, at the places they have in the append, nothing is written
+ * and the first result comes back, marked `replayed`, whatever the expectation. Where only some of the ids are there, or
+ * at other places, the append is no repetition and fails as {@link InvalidAppend}, naming the event and its version.
+ *
+ * A stream belongs to a tenant, the ambient one of `Tenant` where none is named. Events get the metadata of the running
+ * request, as `EventMeta` says.
+ *
+ * **Gotchas**
+ *
+ * - Order is `version` within a stream and `position` in the store. `at` is a wall clock: it can stand still or go back.
+ * - Event ids are looked up within the stream. Ids that the store made are not looked up, because they are new.
+ * - A caller that is interrupted while its append is on the way does not know whether it was stored. Repeat it under the
+ *   same command id.
  *
  * @example
  * ```ts
@@ -43,7 +57,7 @@ export type Expectation = "any" | "noStream" | "streamExists" | number
  * @since 0.1.0
  */
 export interface StreamId {
-  /** Part of the stream's identity; `""` where there is one tenant. */
+  /** Part of the stream's identity; the ambient `Tenant` when absent. */
   readonly tenant?: string | undefined
   /** The kind of aggregate, such as `Order`. */
   readonly category: string
@@ -55,14 +69,14 @@ export interface StreamId {
  * @since 0.1.0
  */
 export interface NewEvent {
-  /** A UUID; made when absent. */
+  /** A UUID, which makes the append of it repeatable; made when absent. */
   readonly id?: string | undefined
   readonly type: string
   /** The version of the payload's schema; 1 when absent. */
   readonly schemaVersion?: number | undefined
   /** Any JSON value. */
   readonly data: unknown
-  /** Correlation, causation, actor, trace and request id: strings that are safe to keep. */
+  /** Strings that are safe to keep. They win over those of `EventMeta`, which are added. */
   readonly meta?: Readonly<Record<string, string>> | undefined
 }
 
@@ -109,7 +123,7 @@ export interface Appended {
   readonly version: number
   /** Position of the last event written. */
   readonly position: bigint
-  /** The command id had been appended before; nothing was written now. */
+  /** The command id or the events had been appended before; nothing was written now. */
   readonly replayed: boolean
 }
 
@@ -155,10 +169,14 @@ export interface ReadAllOptions {
   readonly types?: ReadonlyArray<string> | undefined
   /** Only events of streams of these categories. */
   readonly categories?: ReadonlyArray<string> | undefined
+  /** Whose events; those of the ambient `Tenant` when absent. `"all"` reads across tenants. */
+  readonly tenants?: ReadonlyArray<string> | "all" | undefined
+  /** Only events of the streams in one of `of` equal shares, counted from 0. A stream's share never changes. */
+  readonly share?: { readonly of: number; readonly index: number } | undefined
 }
 
 /**
- * An append that no store could take: no events, or a name that is empty or too long.
+ * An append that no store could take: no events, a name that is empty or too long, an event id that is taken.
  *
  * @category errors
  * @since 0.1.0
@@ -173,11 +191,26 @@ export class InvalidAppend extends Schema.TaggedError<InvalidAppend>()("InvalidA
 }
 
 /**
+ * An append to a stream that was archived.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StreamArchived extends Schema.TaggedError<StreamArchived>()("StreamArchived", {
+  category: Schema.String,
+  id: Schema.String
+}) {
+  override get message(): string {
+    return `Stream ${this.category} ${this.id} is archived and takes no events. Restore it with Archive.restore first`
+  }
+}
+
+/**
  * @category services
  * @since 0.1.0
  */
 export class EventStore extends Context.Service<EventStore, {
-  readonly append: (append: Append) => Effect.Effect<AppendResult, StoreUnavailable | InvalidAppend>
+  readonly append: (append: Append) => Effect.Effect<AppendResult, StoreUnavailable | InvalidAppend | StreamArchived>
   /**
    * All or nothing. The results are in the order of the appends. One conflict and none is written: then every result is a
    * `Conflict`, that of the stream to blame with the version it met, the others with the version their stream still has;
@@ -185,9 +218,9 @@ export class EventStore extends Context.Service<EventStore, {
    */
   readonly appendAll: (
     appends: ReadonlyArray<Append>
-  ) => Effect.Effect<ReadonlyArray<AppendResult>, StoreUnavailable | InvalidAppend>
+  ) => Effect.Effect<ReadonlyArray<AppendResult>, StoreUnavailable | InvalidAppend | StreamArchived>
   readonly read: (stream: StreamId, options?: ReadOptions) => Stream.Stream<StoredEvent, StoreUnavailable>
-  /** Every event after a position, in order of position. */
+  /** Every event of the tenant after a position, in order of position. */
   readonly readAll: (options?: ReadAllOptions) => Stream.Stream<StoredEvent, StoreUnavailable>
   /** The stream's version; 0 when it does not exist. */
   readonly version: (stream: StreamId) => Effect.Effect<number, StoreUnavailable>

@@ -4,7 +4,8 @@
  * A key belongs to a scope (the caller and the operation) and to the fingerprint of its payload. The first request claims
  * it; the same request again gets the stored answer; another payload under the same key is a mismatch; the same key while
  * the first is still running is in progress. A claim is a lease: when its holder dies, the key is free again after
- * `leaseMillis`.
+ * `lease`. An answer is kept for `timeToLive`. What has expired is free for the next claim, and stays stored until `prune`
+ * removes it: run that now and then, such as once an hour.
  *
  * @example
  * ```ts
@@ -64,4 +65,11 @@ export class IdempotencyStore extends Context.Service<IdempotencyStore, {
   readonly complete: (key: Key, token: string, answer: string) => Effect.Effect<boolean, StoreUnavailable>
   /** Gives the key back without an answer. */
   readonly release: (key: Key, token: string) => Effect.Effect<void, StoreUnavailable>
+  /**
+   * Removes the claims and answers that expired longer ago than `expiredFor`, a day when absent, and answers how many. A
+   * holder that outlived its lease by that time can no longer store its answer.
+   */
+  readonly prune: (
+    options?: { readonly expiredFor?: Duration.Input | undefined }
+  ) => Effect.Effect<number, StoreUnavailable>
 }>()("effect-lifecycle/store/IdempotencyStore") {}

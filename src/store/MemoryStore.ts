@@ -36,15 +36,37 @@
  * @since 0.1.0
  */
 import { Context, Effect, Layer } from "effect"
+import { Archive } from "./Archive.ts"
+import { DynamicConsistencyBoundary } from "./DynamicConsistencyBoundary.ts"
 import { EventStore } from "./EventStore.ts"
 import { IdempotencyStore } from "./IdempotencyStore.ts"
+import { Inbox } from "./Inbox.ts"
+import * as boundary from "./internal/boundary.ts"
+import * as inbox from "./internal/inbox.ts"
+import * as Background from "./internal/background.ts"
+import * as ArchiveMemory from "./internal/memory/ArchiveMemory.ts"
+import * as BoundaryMemory from "./internal/memory/BoundaryMemory.ts"
 import { Database } from "./internal/memory/Database.ts"
 import * as EventStoreMemory from "./internal/memory/EventStoreMemory.ts"
 import * as IdempotencyStoreMemory from "./internal/memory/IdempotencyStoreMemory.ts"
+import * as InboxMemory from "./internal/memory/InboxMemory.ts"
+import * as OutboxMemory from "./internal/memory/OutboxMemory.ts"
+import * as SagasMemory from "./internal/memory/SagasMemory.ts"
+import * as SnapshotsMemory from "./internal/memory/SnapshotsMemory.ts"
+import * as ProjectionsMemory from "./internal/memory/ProjectionsMemory.ts"
 import * as StateStoreMemory from "./internal/memory/StateStoreMemory.ts"
+import * as SubjectKeysMemory from "./internal/memory/SubjectKeysMemory.ts"
 import * as SubscriptionsMemory from "./internal/memory/SubscriptionsMemory.ts"
+import * as outbox from "./internal/outbox.ts"
+import * as projections from "./internal/projections.ts"
+import * as sagas from "./internal/sagas.ts"
 import * as subscriptions from "./internal/subscriptions.ts"
+import { Outbox } from "./Outbox.ts"
+import { Projections } from "./Projection.ts"
+import { SagaStore } from "./SagaStore.ts"
+import { Snapshots } from "./Snapshots.ts"
 import { StateStore } from "./StateStore.ts"
+import { SubjectKeys } from "./SubjectKeys.ts"
 import { Subscriptions } from "./Subscription.ts"
 import { UnitOfWork } from "./UnitOfWork.ts"
 
@@ -54,17 +76,51 @@ import { UnitOfWork } from "./UnitOfWork.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<EventStore | StateStore | IdempotencyStore | UnitOfWork | Subscriptions> = Layer
+export const layer: Layer.Layer<
+  | EventStore
+  | StateStore
+  | IdempotencyStore
+  | UnitOfWork
+  | Subscriptions
+  | Projections
+  | Outbox
+  | SagaStore
+  | Inbox
+  | DynamicConsistencyBoundary
+  | Snapshots
+  | SubjectKeys
+  | Archive
+> = Layer
   .effectContext(
-    Effect.sync(() => {
+    Effect.gen(function*() {
+      const background = yield* Background.make(64)
       const database = new Database()
       const events = EventStoreMemory.make(database)
       const unit = UnitOfWork.of({ run: database.run, afterCommit: database.afterCommit, isOpen: database.isOpen })
+      const states = StateStoreMemory.make(database)
+      const subscriptionBackend = SubscriptionsMemory.make(database)
+      const subscribing = subscriptions.make(subscriptionBackend, events, unit)
+      const projecting = projections.make({
+        backend: ProjectionsMemory.make(database),
+        subscriptions: subscribing,
+        subscriptionBackend,
+        store: events,
+        states,
+        unit
+      })
       return Context.make(EventStore, events).pipe(
-        Context.add(StateStore, StateStoreMemory.make(database)),
+        Context.add(StateStore, states),
         Context.add(IdempotencyStore, IdempotencyStoreMemory.make(database)),
         Context.add(UnitOfWork, unit),
-        Context.add(Subscriptions, subscriptions.make(SubscriptionsMemory.make(database), events, unit))
+        Context.add(Snapshots, SnapshotsMemory.make(database, background)),
+        Context.add(SubjectKeys, SubjectKeysMemory.make(database)),
+        Context.add(Archive, ArchiveMemory.make(database)),
+        Context.add(Outbox, outbox.make(OutboxMemory.make(database), unit)),
+        Context.add(SagaStore, sagas.make(SagasMemory.make(database), unit)),
+      Context.add(DynamicConsistencyBoundary, boundary.make(BoundaryMemory.make(database))),
+        Context.add(Inbox, inbox.make(InboxMemory.make(database), unit)),
+        Context.add(Subscriptions, subscribing.service),
+        Context.add(Projections, projecting)
       )
     })
   )

@@ -35,6 +35,7 @@
 import { Clock, type Duration, Effect, Layer, type Option } from "effect"
 import { millisOf } from "./internal/duration.ts"
 import { type Collection, type Row, StateStore } from "./StateStore.ts"
+import * as Tenant from "./Tenant.ts"
 import { UnitOfWork } from "./UnitOfWork.ts"
 
 /**
@@ -80,13 +81,14 @@ export const make = (
       for (const load of loads.get(key) ?? []) load.stale = true
     })
 
-  const written = <E>(collection: { readonly name: string }, id: string, write: Effect.Effect<void, E>) => {
-    const key = keyOf(collection, id)
-    return Effect.flatMap(unit.isOpen, (open) =>
-      open
-        ? Effect.andThen(write, unit.afterCommit(forget(key)))
-        : Effect.ensuring(write, forget(key)))
-  }
+  const written = <E>(collection: { readonly name: string }, id: string, write: Effect.Effect<void, E>) =>
+    Effect.withFiber((fiber) => {
+      const key = keyOf(fiber.getRef(Tenant.Current), collection, id)
+      return Effect.flatMap(unit.isOpen, (open) =>
+        open
+          ? Effect.andThen(write, unit.afterCommit(forget(key)))
+          : Effect.ensuring(write, forget(key)))
+    })
 
   const load = <A, I>(collection: Collection<A, I>, id: string, key: string) =>
     Effect.suspend(() => {
@@ -115,8 +117,9 @@ export const make = (
     get: <A, I>(collection: Collection<A, I>, id: string) =>
       Effect.flatMap(unit.isOpen, (open) => {
         if (open) return store.get(collection, id)
-        const key = keyOf(collection, id)
-        return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        return Effect.withFiber((fiber) => {
+          const key = keyOf(fiber.getRef(Tenant.Current), collection, id)
+          const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
           const entry = entries.get(key)
           // The row was decoded by this very collection, so its state is an `A`.
           return entry !== undefined && entry.collection === collection && now < entry.expiresAt
@@ -144,4 +147,5 @@ export const layer = (options: Options): Layer.Layer<StateStore, never, StateSto
     })
   )
 
-const keyOf = (collection: { readonly name: string }, id: string): string => JSON.stringify([collection.name, id])
+const keyOf = (tenant: string, collection: { readonly name: string }, id: string): string =>
+  JSON.stringify([tenant, collection.name, id])

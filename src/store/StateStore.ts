@@ -2,7 +2,8 @@
  * The current state of aggregates, written by the command's own transaction and read by queries.
  *
  * A collection is declared once, with the fields that are indexed; only those can be filtered and sorted by, so no query
- * is slow by accident. Rows carry the version of their stream, which is what an `ETag` shows.
+ * is slow by accident. Rows carry the version of their stream, which is what an `ETag` shows. They belong to the ambient
+ * `Tenant`, which sees no others.
  *
  * @example
  * ```ts

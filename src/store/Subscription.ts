@@ -1,9 +1,14 @@
 /**
  * Every event to a handler, in order, without a gap: first what is stored, then what is appended.
  *
- * A subscription has a name and a checkpoint under it. Events go to the handler in a transaction that also moves the
- * checkpoint, so what a handler writes to the same store happens exactly once, also when the process dies in the middle
- * or two processes run the same name: they take turns at the checkpoint's row.
+ * A subscription has a name and checkpoints under it. Events go to the handler in a transaction that also moves the
+ * checkpoint, so what a handler writes to the same store happens exactly once, also when the process dies in the middle.
+ *
+ * Any number of processes may run one name. They divide its `partitions` between them: every stream belongs to one
+ * partition, so its events stay in order, and every partition has one owner at a time. Owners that come or go are noticed
+ * by the others, at the latest after 2 seconds. An owner that dies or hangs keeps its partitions until its `lease` ends, by
+ * the database's clock; then others take them over under a new token, and a commit under the old one is refused, together
+ * with everything that its transaction wrote.
  *
  * A position is delivered only when nothing below it can still appear. Positions are given out before a commit, so a
  * reader that goes on from the highest position it saw loses the events of slower writers. Here a high-water mark
@@ -25,6 +30,14 @@
  * - Up to `batchSize` events share a transaction. When one fails, the batch is undone and handled again one by one. Set
  *   `batchSize: 1` for a slow handler or one with effects outside.
  * - `awaitPosition` waits for a commit, so it dies inside a transaction; so do `run` and `events`.
+ * - A transaction that is not done within the `lease` is undone and counts as a failure of the handler. Give slow handlers a
+ *   longer lease; a process that dies is then replaced later.
+ * - A process that is frozen, not dead, keeps the row locks of its open transaction until it ends; another one that writes
+ *   the same rows waits for them. `idle_in_transaction_session_timeout` of PostgreSQL limits it.
+ * - The number of partitions can change from one deployment to the next: whoever starts last decides. All partitions first
+ *   go on to the position of the foremost one, and are divided anew there, so nothing is repeated or left out. A paused
+ *   partition holds that up until it is resumed.
+ * - Streams of one partition wait for each other, also at a pause. Each partition uses a connection while it handles.
  * - `redeliver` handles an event after later ones of its stream.
  * - On PostgreSQL it must read from the primary, and it listens on a connection of its pool. A long transaction that has
  *   appended holds back everything after it: keep them short.
@@ -64,7 +77,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Context, Effect, Layer, type Schedule, Schema, type Stream } from "effect"
+import { type Cause, Context, type Duration, Effect, Layer, type Schedule, Schema, type Stream } from "effect"
 import type { InvalidOption } from "../resilience/InvalidOption.ts"
 import type { StoredEvent } from "./EventStore.ts"
 import type { StoreUnavailable } from "./UnitOfWork.ts"
@@ -86,7 +99,7 @@ export class SubscriptionPaused extends Schema.TaggedError<SubscriptionPaused>()
 }
 
 /**
- * Which events. Without any filter, all of them.
+ * Which events. Without any filter, all of them, of all tenants.
  *
  * @category models
  * @since 0.1.0
@@ -96,6 +109,8 @@ export interface Filter {
   readonly types?: ReadonlyArray<string> | undefined
   /** Events of streams of one of these categories. */
   readonly categories?: ReadonlyArray<string> | undefined
+  /** Events of streams of one of these tenants. */
+  readonly tenants?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -105,7 +120,7 @@ export interface Filter {
 export interface Options<E, R> extends Filter {
   /** The name of the checkpoint, 1 to 255 characters. */
   readonly name: string
-  /** Handles one event, in the transaction that moves the checkpoint. */
+  /** Handles one event, as its tenant, in the transaction that moves the checkpoint. */
   readonly handle: (event: StoredEvent) => Effect.Effect<void, E, R>
   /** Where a name without a checkpoint begins; at the `start` when absent. */
   readonly from?: "start" | "end" | undefined
@@ -115,6 +130,10 @@ export interface Options<E, R> extends Filter {
   readonly retry?: Schedule.Schedule<unknown, Cause.Cause<unknown>> | undefined
   /** What happens with an event that fails after all retries; `pause` when absent. */
   readonly poison?: "pause" | "skip" | undefined
+  /** Among how many owners the streams can be divided, 1 to 256; 1 when absent. */
+  readonly partitions?: number | undefined
+  /** After how long a silent owner is replaced, and how long a transaction may take; 10 seconds when absent. */
+  readonly lease?: Duration.Input | undefined
 }
 
 /**
@@ -148,8 +167,29 @@ export interface Status {
   readonly highest: bigint
   /** Positions between the two: an upper bound of the events to come. */
   readonly lag: bigint
+  /** How long ago, by the store's clock, the first event after `position` was stored; 0 when there is none. */
+  readonly lagMillis: number
+  /** Of the first partition that is paused. */
   readonly paused: { readonly position: bigint; readonly reason: string } | undefined
   readonly deadLetters: number
+  readonly partitions: ReadonlyArray<PartitionStatus>
+  /** Who runs the subscription now, with or without a partition: one id for each `run`. */
+  readonly owners: ReadonlyArray<string>
+  /** How many partitions there will be, once all have reached the same position. */
+  readonly dividingInto: number | undefined
+}
+
+/**
+ * Where one partition stands.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PartitionStatus {
+  readonly position: bigint
+  /** One of the `owners`; `undefined` while nobody alive has it. */
+  readonly owner: string | undefined
+  readonly paused: { readonly position: bigint; readonly reason: string } | undefined
 }
 
 /**
@@ -199,6 +239,8 @@ export class Subscriptions extends Context.Service<Subscriptions, {
     position: bigint,
     handle: (event: StoredEvent) => Effect.Effect<void, E, R>
   ) => Effect.Effect<boolean, E | StoreUnavailable, R>
+  /** Forgets a subscription with its checkpoints and dead letters, unless somebody runs it. */
+  readonly remove: (name: string) => Effect.Effect<"removed" | "running" | "absent", StoreUnavailable>
 }>()("effect-lifecycle/store/Subscription/Subscriptions") {}
 
 /**

@@ -6,6 +6,12 @@
  * statement and one round trip: outside `UnitOfWork.run` it commits by itself, inside it joins the open transaction. A
  * conflict comes back as data and leaves the transaction usable.
  *
+ * Outside a transaction, appends that come while others are on the way share the next statement and its commit: with
+ * sixteen callers several times as many a second, and nothing waits for a timer. Each caller is answered after the commit,
+ * with its own result; a conflict or an append that PostgreSQL refuses is its caller's alone. Appends to one stream go one
+ * after another, in the order in which they came. An append of more than 32 events has a statement of its own, and with
+ * `coalesce: false` every append has.
+ *
  * **Gotchas**
  *
  * - One schema is one store. Services that share a database need a `schema` each.
@@ -13,6 +19,9 @@
  *   else that SQL can raise is a defect.
  * - `readAll` sees positions as they are committed: while a writer is still open, a later position can be visible before an
  *   earlier one. Reading on from the highest position seen can miss events; that is what `Subscription` is for.
+ * - A caller that is interrupted while its append waits takes it back; once it is on the way it may still be stored.
+ * - When the connection is lost, every append of the statement on it is `StoreUnavailable`, stored or not: repeat it under
+ *   the same command id.
  * - Index only short fields: PostgreSQL refuses index entries above about 2700 bytes, and a `put` with one dies.
  * - Strings sort as the database's collation says, names and ids by code point.
  *
@@ -44,21 +53,45 @@
 import { Context, type Duration, Effect, Layer } from "effect"
 import { type Migrator, SqlClient } from "effect/sql"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
+import { Archive } from "./Archive.ts"
+import { DynamicConsistencyBoundary } from "./DynamicConsistencyBoundary.ts"
 import { EventStore } from "./EventStore.ts"
 import { IdempotencyStore } from "./IdempotencyStore.ts"
+import { Inbox } from "./Inbox.ts"
+import * as Background from "./internal/background.ts"
+import * as boundary from "./internal/boundary.ts"
 import { millisOf } from "./internal/duration.ts"
+import * as inbox from "./internal/inbox.ts"
+import * as outbox from "./internal/outbox.ts"
+import type * as Coalescer from "./internal/pg/Coalescer.ts"
+import * as ArchivePg from "./internal/pg/ArchivePg.ts"
+import * as announcer from "./internal/pg/announcer.ts"
+import * as BoundaryPg from "./internal/pg/BoundaryPg.ts"
 import * as EventStorePg from "./internal/pg/EventStorePg.ts"
 import * as HighWaterPg from "./internal/pg/HighWaterPg.ts"
 import * as IdempotencyStorePg from "./internal/pg/IdempotencyStorePg.ts"
+import * as InboxPg from "./internal/pg/InboxPg.ts"
+import * as OutboxPg from "./internal/pg/OutboxPg.ts"
+import * as SagasPg from "./internal/pg/SagasPg.ts"
+import * as SnapshotsPg from "./internal/pg/SnapshotsPg.ts"
 import * as StateStorePg from "./internal/pg/StateStorePg.ts"
+import * as SubjectKeysPg from "./internal/pg/SubjectKeysPg.ts"
+import * as ProjectionsPg from "./internal/pg/ProjectionsPg.ts"
 import * as SubscriptionsPg from "./internal/pg/SubscriptionsPg.ts"
 import * as UnitOfWorkPg from "./internal/pg/UnitOfWorkPg.ts"
 import * as WakeUp from "./internal/pg/WakeUp.ts"
+import * as projections from "./internal/projections.ts"
+import * as sagas from "./internal/sagas.ts"
 import * as subscriptions from "./internal/subscriptions.ts"
 import { uuid } from "./internal/uuid.ts"
 import * as Migrations from "./migrations/Migrations.ts"
+import { Outbox } from "./Outbox.ts"
+import { Projections } from "./Projection.ts"
+import { SagaStore } from "./SagaStore.ts"
+import { Snapshots } from "./Snapshots.ts"
 import * as StateCache from "./StateCache.ts"
 import { StateStore } from "./StateStore.ts"
+import { SubjectKeys } from "./SubjectKeys.ts"
 import { Subscriptions } from "./Subscription.ts"
 import { type StoreUnavailable, UnitOfWork } from "./UnitOfWork.ts"
 
@@ -69,7 +102,7 @@ import { type StoreUnavailable, UnitOfWork } from "./UnitOfWork.ts"
 export interface Options {
   /** The schema that holds the store's tables; `es` when absent. Lower case letters, digits and underscores. */
   readonly schema?: string | undefined
-  /** Brings the schema up to date first; true when absent. */
+  /** Brings the schema up to date first; true when absent. When false, a schema that is not up to date is an error. */
   readonly migrate?: boolean | undefined
   /** Collections whose indexes are made before the layer is ready; those of others are made at their first query. */
   readonly collections?: ReadonlyArray<{ readonly name: string; readonly indexes: ReadonlyArray<string> }> | undefined
@@ -79,8 +112,25 @@ export interface Options {
   readonly notify?: boolean | undefined
   /** Hears what other processes tell, on a connection of the pool, once a subscription runs here; true when absent. */
   readonly listen?: boolean | undefined
+  /** How appends that come at the same time share statements; as {@link Coalesce} says when absent, `false` never. */
+  readonly coalesce?: boolean | Coalesce | undefined
   /** How long an append can stay unnoticed when nothing told of it; 500 ms when absent, 10 ms at least. */
   readonly pollEvery?: Duration.Input | undefined
+}
+
+/**
+ * How appends share statements.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Coalesce {
+  /** Statements on the way at once, 1 to 32; 2 when absent. Each takes a connection of the pool. */
+  readonly statements?: number | undefined
+  /** Appends in one statement at most, 1 to 5000; 500 when absent. */
+  readonly batch?: number | undefined
+  /** Appends that wait as text for their statement, at least 1; 10000 when absent. Callers beyond wait before that. */
+  readonly queue?: number | undefined
 }
 
 /** How long starting waits for the writers that are in the way of a new index. */
@@ -95,7 +145,19 @@ const indexWaitMillis = 30_000
 export const layer = (
   options: Options = {}
 ): Layer.Layer<
-  EventStore | StateStore | IdempotencyStore | UnitOfWork | Subscriptions,
+  | EventStore
+  | StateStore
+  | IdempotencyStore
+  | UnitOfWork
+  | Subscriptions
+  | Projections
+  | Outbox
+  | SagaStore
+  | Inbox
+  | DynamicConsistencyBoundary
+  | Snapshots
+  | SubjectKeys
+  | Archive,
   StoreUnavailable | Migrator.MigrationError | InvalidOption,
   SqlClient.SqlClient
 > =>
@@ -110,8 +172,9 @@ export const layer = (
         allowed: "1 to 48 lower case letters, digits and underscores, not starting with a digit or pg_"
       })
     }
+    const coalescing = yield* coalescingOf(options.coalesce)
     const sql = yield* SqlClient.SqlClient
-    if (migrate) yield* Migrations.run(sql, schema)
+    yield* migrate ? Migrations.run(sql, schema) : Migrations.check(sql, schema)
     const quoted = `"${schema}"` // so that a reserved word, such as "user", is a name too
     yield* StateStorePg.ensureIndexes(sql, quoted, collections, indexWaitMillis)
     const unit = UnitOfWorkPg.make(sql)
@@ -122,14 +185,61 @@ export const layer = (
     yield* Effect.forkScoped(highWater.follow)
     if (notify) yield* Effect.forkScoped(wakeUp.send)
     if (listen) yield* Effect.forkScoped(Effect.andThen(highWater.started, wakeUp.listen(highWater.wake)))
-    const events = EventStorePg.make(sql, quoted, () => {
+    const appended = () => {
       highWater.wake()
       wakeUp.appended()
+    }
+    const events = yield* EventStorePg.make(sql, quoted, appended, coalescing)
+    // The names of channels end at 63 bytes, those of schemas at 48.
+    const telling = { notify, listen, pollMillis: Math.max(10, millisOf(pollEvery)) }
+    const messages = OutboxPg.make(sql, quoted, yield* announcer.make(sql, `${schema}_ob`, token, telling))
+    const processes = SagasPg.make(sql, quoted, yield* announcer.make(sql, `${schema}_sg`, token, telling))
+    const subscriptionBackend = SubscriptionsPg.make(sql, quoted, highWater)
+    const subscribing = subscriptions.make(subscriptionBackend, events, unit)
+    const projecting = projections.make({
+      backend: ProjectionsPg.make(sql, quoted),
+      subscriptions: subscribing,
+      subscriptionBackend,
+      store: events,
+      states,
+      unit
     })
     return Context.make(EventStore, events).pipe(
       Context.add(StateStore, cache === undefined ? states : StateCache.make(states, unit, cache)),
       Context.add(IdempotencyStore, IdempotencyStorePg.make(sql, quoted)),
       Context.add(UnitOfWork, unit),
-      Context.add(Subscriptions, subscriptions.make(SubscriptionsPg.make(sql, quoted, highWater), events, unit))
+      Context.add(Snapshots, SnapshotsPg.make(sql, quoted, yield* Background.make(64))),
+      Context.add(SubjectKeys, SubjectKeysPg.make(sql, quoted)),
+      Context.add(Archive, ArchivePg.make(sql, quoted)),
+      Context.add(Outbox, outbox.make(messages, unit)),
+      Context.add(SagaStore, sagas.make(processes, unit)),
+      Context.add(DynamicConsistencyBoundary, boundary.make(BoundaryPg.make(sql, quoted, unit, appended))),
+      Context.add(Inbox, inbox.make(InboxPg.make(sql, quoted), unit)),
+      Context.add(Subscriptions, subscribing.service),
+      Context.add(Projections, projecting)
     )
   }))
+
+/** Characters of payload in one statement: what a round trip carries without holding up the others. */
+const batchBytes = 1_000_000
+
+const coalescingOf = (
+  coalesce: boolean | Coalesce = true
+): Effect.Effect<Coalescer.Options | undefined, InvalidOption> => {
+  if (coalesce === false) return Effect.undefined
+  const { batch = 500, queue = 10_000, statements = 2 } = coalesce === true ? {} : coalesce
+  const limits = [["statements", statements, 32], ["batch", batch, 5000], ["queue", queue, Infinity]] as const
+  for (const [option, value, most] of limits) {
+    if (!(Number.isInteger(value) && value >= 1 && value <= most)) {
+      return Effect.fail(
+        new InvalidOption({
+          module: "PgStore.layer",
+          option: `coalesce.${option}`,
+          value: String(value),
+          allowed: most === Infinity ? "a whole number from 1" : `a whole number from 1 to ${most}`
+        })
+      )
+    }
+  }
+  return Effect.succeed({ batch, batchBytes, queue, statements })
+}

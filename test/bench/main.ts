@@ -7,9 +7,10 @@ import { writeFileSync } from "node:fs"
 import { guards } from "./guards.ts"
 import { learn } from "./learn.ts"
 import { server } from "./server.ts"
+import { store } from "./store.ts"
 import { machine, table } from "./Suite.ts"
 
-const suites = { server, guards, learn }
+const suites = { server, guards, learn, store }
 const [name = "", ...flags] = process.argv.slice(2)
 const suite = suites[name as keyof typeof suites]
 const at = flags.indexOf("--json")

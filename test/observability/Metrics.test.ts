@@ -143,6 +143,42 @@ describe("Metrics", () => {
       assert.notInclude(lines.join("\n"), "canary")
     }))
 
+  it.effect("shows how far subscriptions are behind, what they skipped, and what holds the mark", () =>
+    Effect.gen(function*() {
+      const observed: Recorder.SubscriptionObserved = {
+        _tag: "SubscriptionObserved",
+        subscription: "totals",
+        lag: 12,
+        lagMillis: 2500,
+        owned: 3,
+        paused: 1,
+        deadLetters: 2,
+        mark: 500,
+        gapMillis: 750,
+        holders: 4
+      }
+      const lines = yield* exposed(report(
+        { ...observed, lag: 99 },
+        observed,
+        { _tag: "EventBuried", subscription: "totals" },
+        { _tag: "EventBuried", subscription: "totals" }
+      ))
+      const named = `subscription_name="totals"`
+      for (
+        const line of [
+          `store_subscription_lag{${named}} 12`,
+          `store_subscription_lag_duration_seconds{${named}} 2.5`,
+          `store_subscription_partitions_owned{${named}} 3`,
+          `store_subscription_partitions_paused{${named}} 1`,
+          `store_subscription_dead_letters{${named}} 2`,
+          `store_subscription_events_skipped_total{${named}} 2`,
+          `store_high_water_mark 500`,
+          `store_high_water_gap_duration_seconds 0.75`,
+          `store_high_water_gap_holders 4`
+        ]
+      ) assert.include(lines, line)
+    }))
+
   it.effect("counts what guards do: attempts, waits, denials, calls, transitions, refusals, fallbacks, chaos", () =>
     Effect.gen(function*() {
       const times = { startNanos: 0n, endNanos: 2_000_000n }

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schedule } from "effect"
+import { Recorder } from "effect-lifecycle/lifecycle"
 import { type EventStore, MemoryStore, Subscription } from "effect-lifecycle/store"
 import { TestClock } from "effect/testing"
 import { append, fresh, subscriptionContract } from "./subscriptionContract.ts"
@@ -47,6 +48,45 @@ describe("Subscription", () => {
       yield* all.awaitPosition(name, yield* append(category, "a", type))
       assert.deepStrictEqual(got, [2])
     }).pipe(Effect.provide(MemoryStore.layer)))
+  it.effect("reports where it stands, and what it has skipped", () =>
+    Effect.gen(function*() {
+      const { category, name, type } = fresh()
+      const reports: Array<Recorder.Report> = []
+      const all = yield* Subscription.Subscriptions
+      yield* append(category, "a", type, 3)
+      const handle = (event: EventStore.StoredEvent) =>
+        event.version === 2 ? Effect.fail("no") : event.version === 3 ? Effect.fail("neither") : Effect.void
+      const options = { name, handle, partitions: 2, retry: Schedule.recurs(0) } as const
+      const skipping = yield* all.run({ ...options, poison: "skip" }).pipe(
+        Recorder.recordTo((report) => reports.push(report)),
+        Effect.forkChild
+      )
+      yield* all.awaitPosition(name, 3n)
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(reports.filter(({ _tag }) => _tag === "EventBuried"), [
+        { _tag: "EventBuried", subscription: name },
+        { _tag: "EventBuried", subscription: name }
+      ])
+      const last = () => reports.findLast((report) => report._tag === "SubscriptionObserved")
+      assert.deepStrictEqual(last(), {
+        _tag: "SubscriptionObserved",
+        subscription: name,
+        lag: 0,
+        lagMillis: 0,
+        owned: 2,
+        paused: 0,
+        deadLetters: 2,
+        mark: 3,
+        gapMillis: 0,
+        holders: 0
+      })
+      yield* Fiber.interrupt(skipping)
+      yield* append(category, "b", type, 3)
+      yield* TestClock.adjust("5 seconds")
+      yield* all.run(options).pipe(Recorder.recordTo((report) => reports.push(report)), Effect.forkChild)
+      yield* TestClock.adjust("3 seconds")
+      assert.deepInclude(last(), { lag: 2, lagMillis: 7000, owned: 2, paused: 1, deadLetters: 2, mark: 6 })
+    }).pipe(Effect.provide(Layer.fresh(MemoryStore.layer))))
   it.effect("runs as a layer for as long as that lives", () =>
     Effect.gen(function*() {
       const { category, name, type } = fresh()

@@ -379,6 +379,22 @@ export const storeContract = <E>(name: string, layer: Layer.Layer<Stores, E>): v
           assert.isTrue(yield* keys.use((store) => store.complete(k, two ?? "", "right")))
           assert.deepStrictEqual(yield* claim(k), { _tag: "Completed", answer: "right" })
         }))
+      it.effect("removes what has expired for so long, and nothing else", () =>
+        Effect.gen(function*() {
+          const [expired, running, answered] = [key(), key(), key()]
+          const first = yield* claim(expired, "f", 1)
+          yield* claim(running)
+          const third = yield* claim(answered)
+          yield* keys.use((store) => store.complete(answered, third._tag === "Claimed" ? third.token : "", "answer"))
+          yield* Effect.sleep("20 millis")
+          assert.strictEqual(yield* keys.use((store) => store.prune()), 0)
+          assert.isAtLeast(yield* keys.use((store) => store.prune({ expiredFor: 0 })), 1)
+          assert.strictEqual(yield* keys.use((store) => store.prune({ expiredFor: 0 })), 0)
+          const token = first._tag === "Claimed" ? first.token : ""
+          assert.isFalse(yield* keys.use((store) => store.complete(expired, token, "too late")))
+          assert.strictEqual((yield* claim(running))._tag, "InProgress")
+          assert.strictEqual((yield* claim(answered))._tag, "Completed")
+        }))
     })
   })
 }

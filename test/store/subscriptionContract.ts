@@ -34,7 +34,7 @@ export const append = (category: string, id: string, type: string, count = 1) =>
   ).pipe(Effect.map((result) => result._tag === "Appended" ? result.position : 0n))
 
 const label = (event: EventStore.StoredEvent) => `${event.stream.id}:${event.version}`
-const collector = () => {
+export const collector = () => {
   const got: Array<string> = []
   const handle = (event: EventStore.StoredEvent) =>
     Effect.sync(() => {
@@ -42,13 +42,13 @@ const collector = () => {
     })
   return { got, handle }
 }
-const run = <E, R>(options: Subscription.Options<E, R>) =>
+export const run = <E, R>(options: Subscription.Options<E, R>) =>
   Effect.forkChild(subscriptions.use((all) => all.run(options)), { startImmediately: true })
-const reach = (name: string, position: bigint) =>
+export const reach = (name: string, position: bigint) =>
   subscriptions.use((all) => all.awaitPosition(name, position)).pipe(Effect.timeout("10 seconds"))
-const statusOf = (name: string) => subscriptions.use((all) => all.status(name))
+export const statusOf = (name: string) => subscriptions.use((all) => all.status(name))
 /** Counts events in the store, in the subscription's transaction. */
-const count = (id: string, event: EventStore.StoredEvent) =>
+export const count = (id: string, event: EventStore.StoredEvent) =>
   StateStore.StateStore.use((states) =>
     Effect.gen(function*() {
       const found = yield* states.get(seen, id)
@@ -56,7 +56,7 @@ const count = (id: string, event: EventStore.StoredEvent) =>
       yield* states.put(seen, { id, version: 1, state: { count: before + 1, last: label(event) } })
     })
   )
-const countOf = (id: string) =>
+export const countOf = (id: string) =>
   StateStore.StateStore.use((states) => states.get(seen, id)).pipe(
     Effect.map((found) => found._tag === "Some" ? found.value.state.count : 0)
   )
@@ -297,19 +297,28 @@ export const subscriptionContract = <E>(title: string, layer: Layer.Layer<Stores
           const fiber = yield* run({ name, categories: [category], handle: () => Effect.void })
           const last = yield* append(category, "a", type)
           yield* reach(name, last)
-          assert.deepStrictEqual(yield* statusOf(name), {
+          const status = yield* statusOf(name)
+          const [owner = "none"] = status?.owners ?? []
+          assert.deepStrictEqual(status, {
             position: last,
             highest: last,
             lag: 0n,
+            lagMillis: 0,
             paused: undefined,
-            deadLetters: 0
+            deadLetters: 0,
+            partitions: [{ position: last, owner, paused: undefined }],
+            owners: [owner],
+            dividingInto: undefined
           })
           const { gapMillis, mark } = yield* subscriptions.use((all) => all.highWater)
           assert.strictEqual(mark, last)
           assert.isUndefined(gapMillis)
           yield* Fiber.interrupt(fiber)
           const later = yield* append(category, "a", type, 3)
-          assert.deepInclude(yield* statusOf(name), { position: last, highest: later, lag: later - last })
+          yield* Effect.sleep("20 millis")
+          const behind = yield* statusOf(name)
+          assert.deepInclude(behind, { position: last, highest: later, lag: later - last, owners: [] })
+          assert.isAtLeast(behind?.lagMillis ?? 0, 10)
         }))
       it.effect("refuses to run or to wait inside a transaction, and options that make no sense", () =>
         Effect.gen(function*() {

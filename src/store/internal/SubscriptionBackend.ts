@@ -1,12 +1,21 @@
-/** What a store must have for subscriptions: a mark, and rows for checkpoints and dead letters. */
+/** What a store must have for subscriptions: a mark, and rows for partitions, owners and dead letters. */
 import type { Effect } from "effect"
 import type { StoredEvent } from "../EventStore.ts"
-import type { DeadLetter, HighWater, Status } from "../Subscription.ts"
+import type { DeadLetter, HighWater } from "../Subscription.ts"
 import type { StoreUnavailable } from "../UnitOfWork.ts"
+import type { Division, Partition, Plan } from "./division.ts"
 
+/** What a partition's row says after a commit. */
 export interface Checkpoint {
   readonly position: bigint
-  readonly paused: Status["paused"]
+  readonly paused: Partition["paused"]
+}
+
+/** An owner's hold on a partition. */
+export interface Hold {
+  readonly name: string
+  readonly index: number
+  readonly token: bigint
 }
 
 export interface SubscriptionBackend {
@@ -17,14 +26,28 @@ export interface SubscriptionBackend {
   readonly markBeyond: (position: bigint) => Effect.Effect<bigint>
   /** The highest position that is visible at this moment. */
   readonly highest: Effect.Effect<bigint, StoreUnavailable>
-  readonly find: (name: string) => Effect.Effect<Checkpoint | undefined, StoreUnavailable>
-  /** Makes a checkpoint where there is none, and answers the one there is. */
-  readonly open: (name: string, position: bigint) => Effect.Effect<Checkpoint, StoreUnavailable>
-  /** As `find`, inside a transaction; nobody else changes it until that has ended. */
-  readonly lock: (name: string) => Effect.Effect<Checkpoint | undefined, StoreUnavailable>
-  readonly save: (name: string, position: bigint) => Effect.Effect<void, StoreUnavailable>
-  readonly pause: (name: string, position: bigint, reason: string) => Effect.Effect<void, StoreUnavailable>
+  /** How long ago, by the store's clock, the first event after the position was stored; 0 when there is none. */
+  readonly ageAfter: (position: bigint) => Effect.Effect<number, StoreUnavailable>
+
+  readonly find: (name: string) => Effect.Effect<Division | undefined, StoreUnavailable>
+  /** Makes partitions at the position where there are none; more does no harm. */
+  readonly open: (name: string, count: number, position: bigint) => Effect.Effect<void, StoreUnavailable>
+  /** As `find`, inside a transaction; nobody else changes owners or plan until that has ended. */
+  readonly lock: (name: string) => Effect.Effect<Division | undefined, StoreUnavailable>
+  /** Notes that an owner is alive, for as long as the lease, and forgets those that are not. */
+  readonly attend: (name: string, owner: string, leaseMillis: number) => Effect.Effect<void, StoreUnavailable>
+  readonly leave: (name: string, owner: string) => Effect.Effect<void, StoreUnavailable>
+  /** Changes the owner, under a new token. */
+  readonly assign: (name: string, index: number, owner: string | undefined) => Effect.Effect<void, StoreUnavailable>
+  readonly plan: (name: string, plan: Plan | undefined) => Effect.Effect<void, StoreUnavailable>
+  /** Replaces all partitions by `plan.count` at `plan.at`, under tokens that nobody has had, and forgets the plan. */
+  readonly divide: (name: string, plan: Plan) => Effect.Effect<void, StoreUnavailable>
+  /** Changes a checkpoint that is still at `from`, held under that token and not paused; `false` when it is not. */
+  readonly move: (hold: Hold, from: bigint, to: Checkpoint) => Effect.Effect<boolean, StoreUnavailable>
   readonly resume: (name: string) => Effect.Effect<boolean, StoreUnavailable>
+  /** Forgets the subscription, its partitions and its dead letters. */
+  readonly remove: (name: string) => Effect.Effect<void, StoreUnavailable>
+
   readonly bury: (
     name: string,
     event: StoredEvent,

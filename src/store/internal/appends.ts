@@ -6,10 +6,14 @@ import {
   type AppendResult,
   type Expectation,
   InvalidAppend,
+  type NewEvent,
+  type ReadAllOptions,
   type ReadOptions,
   type StoredEvent,
   type StreamId
 } from "../EventStore.ts"
+import * as EventMeta from "../EventMeta.ts"
+import * as Tenant from "../Tenant.ts"
 import { isStorable } from "./text.ts"
 import { isUuid, uuid } from "./uuid.ts"
 
@@ -28,16 +32,29 @@ export interface Prepared {
   readonly expect: Expectation
   readonly commandId: string | undefined
   readonly events: ReadonlyArray<PreparedEvent>
+  /** How many of the events came with an id; those may have been stored before. */
+  readonly given: number
 }
 
 /** Index entries of PostgreSQL end at about 2700 bytes; a character takes up to 4. */
 const longest = { tenant: 128, category: 128, id: 255, commandId: 255, type: 255 }
 
-export const fullStream = (stream: StreamId): StoredEvent["stream"] => ({
-  tenant: stream.tenant ?? "",
+/** Characters of JSON. PostgreSQL takes a gigabyte, and a process that reads a page of such events ends. */
+const largest = 2 ** 25
+
+/** The stream with its tenant: its own, or else the ambient one. */
+export const fullStream = (stream: StreamId, fiber: Fiber.Fiber<unknown, unknown>): StoredEvent["stream"] => ({
+  tenant: stream.tenant ?? fiber.getRef(Tenant.Current),
   category: stream.category,
   id: stream.id
 })
+
+/** Whose events are asked for; all when `undefined`. */
+export const tenantsOf = (
+  options: ReadAllOptions | undefined,
+  fiber: Fiber.Fiber<unknown, unknown>
+): ReadonlyArray<string> | undefined =>
+  options?.tenants === "all" ? undefined : options?.tenants ?? [fiber.getRef(Tenant.Current)]
 
 /** Whether a stream with this name can exist at all. */
 export const isPossible = (stream: StoredEvent["stream"]): boolean =>
@@ -60,7 +77,7 @@ export const prepare = (appends: ReadonlyArray<Append>): Effect.Effect<ReadonlyA
   })
 
 export const prepareOne = (append: Append, fiber: Fiber.Fiber<unknown, unknown>): Prepared | InvalidAppend => {
-  const stream = fullStream(append.stream)
+  const stream = fullStream(append.stream, fiber)
   const problem = (stream.tenant === "" ? undefined : nameProblem("stream.tenant", stream.tenant, longest.tenant)) ??
     nameProblem("stream.category", stream.category, longest.category) ??
     nameProblem("stream.id", stream.id, longest.id) ??
@@ -68,25 +85,60 @@ export const prepareOne = (append: Append, fiber: Fiber.Fiber<unknown, unknown>)
     expectationProblem(append.expect) ??
     (append.events.length === 0 ? invalid("events", "is empty; an append writes at least one event") : undefined)
   if (problem !== undefined) return problem
+  const ambient = EventMeta.currentOf(fiber)
   const events: Array<PreparedEvent> = []
+  const given = new Set<string>()
   for (const [index, event] of append.events.entries()) {
-    const at = `events[${index}]`
-    const id = event.id ?? uuid(fiber)
-    const schemaVersion = event.schemaVersion ?? 1
-    if (!isUuid(id)) return invalid(`${at}.id`, "is not a UUID")
-    const name = nameProblem(`${at}.type`, event.type, longest.type)
-    if (name !== undefined) return name
-    if (!Number.isInteger(schemaVersion) || schemaVersion < 1 || schemaVersion > 0x7fffffff) {
-      return invalid(`${at}.schemaVersion`, "is not a whole number from 1")
+    const prepared = prepareEvent(event, `events[${index}]`, ambient, fiber)
+    if (prepared instanceof InvalidAppend) return prepared
+    if (event.id !== undefined) {
+      if (given.has(prepared.id)) return invalid(`events[${index}].id`, `is that of an event before it (${event.id})`)
+      given.add(prepared.id)
     }
-    const data = jsonText(event.data)
-    if (data === undefined) return invalid(`${at}.data`, "is not a JSON value")
-    const meta = jsonText(event.meta ?? {})
-    if (meta === undefined) return invalid(`${at}.meta`, "is not a record of strings")
-    events.push({ id: id.toLowerCase(), type: event.type, schemaVersion, data, meta })
+    events.push(prepared)
   }
-  return { stream, expect: append.expect, commandId: append.commandId, events }
+  return { stream, expect: append.expect, commandId: append.commandId, events, given: given.size }
 }
+
+const prepareEvent = (
+  event: NewEvent,
+  at: string,
+  ambient: Readonly<Record<string, string>>,
+  fiber: Fiber.Fiber<unknown, unknown>
+): PreparedEvent | InvalidAppend => {
+  const id = event.id ?? uuid(fiber)
+  const schemaVersion = event.schemaVersion ?? 1
+  if (!isUuid(id)) return invalid(`${at}.id`, "is not a UUID")
+  const name = nameProblem(`${at}.type`, event.type, longest.type)
+  if (name !== undefined) return name
+  if (!Number.isInteger(schemaVersion) || schemaVersion < 1 || schemaVersion > 0x7fffffff) {
+    return invalid(`${at}.schemaVersion`, "is not a whole number from 1")
+  }
+  const data = jsonText(event.data)
+  if (data === undefined) return invalid(`${at}.data`, "is not a JSON value")
+  if (data.length > largest) {
+    return invalid(
+      `${at}.data`,
+      `is ${data.length} characters of JSON, more than ${largest}; store its address instead`
+    )
+  }
+  const meta = jsonText(event.meta === undefined ? ambient : { ...ambient, ...event.meta })
+  if (meta === undefined) return invalid(`${at}.meta`, "is not a record of strings")
+  return { id: id.toLowerCase(), type: event.type, schemaVersion, data, meta }
+}
+
+/** An append that brings an id which its stream has at another place, or whose other events are not there. */
+export const idTaken = (
+  { events, stream }: Prepared,
+  index: number,
+  version: number
+): InvalidAppend =>
+  invalid(
+    `events[${index}].id`,
+    `is taken: ${
+      events[index]?.id ?? "the event"
+    } is version ${version} of ${stream.category} ${stream.id}, and this append is no repetition of the one that stored it`
+  )
 
 /**
  * The results of a batch that `blamed` stopped: an append that had happened before keeps its result, every other one is

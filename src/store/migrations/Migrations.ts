@@ -3,16 +3,77 @@ import { Cause, Effect } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { orUnavailable } from "../internal/pg/SqlFailure.ts"
 import type { StoreUnavailable } from "../UnitOfWork.ts"
+import * as Appends from "./Appends.ts"
 import * as Functions from "./Functions.ts"
+import * as Outbox from "./Outbox.ts"
+import * as Partitions from "./Partitions.ts"
+import * as Sagas from "./Sagas.ts"
+import * as Snapshots from "./Snapshots.ts"
 import * as Subscriptions from "./Subscriptions.ts"
 import * as Tables from "./Tables.ts"
+import * as Tags from "./Tags.ts"
 
 /** Never edited once released: a change is a new entry. */
 const all = (schema: string): Record<string, Effect.Effect<void, unknown, SqlClient.SqlClient>> => ({
   "0001_tables": Tables.migration(schema),
   "0002_functions": Functions.migration(schema),
-  "0003_subscriptions": Subscriptions.migration(schema)
+  "0003_subscriptions": Subscriptions.migration(schema),
+  "0004_appends": Appends.migration(schema),
+  "0005_partitions": Partitions.migration(schema),
+  "0006_snapshots": Snapshots.migration(schema),
+  "0007_outbox": Outbox.migration(schema),
+  "0008_tags": Tags.migration(schema),
+  "0009_sagas": Sagas.migration(schema)
 })
+
+interface Recorded {
+  readonly migration_id: number
+  readonly name: string
+}
+
+/** What has been done to the schema; nothing where it has no store. */
+const recorded = (sql: SqlClient.SqlClient, schema: string) =>
+  Effect.flatMap(
+    sql<{ readonly found: boolean }>`select to_regclass(${`"${schema}".migrations`}) is not null as found`,
+    ([row]) =>
+      row?.found === true
+        ? sql.unsafe<Recorded>(`select migration_id, name from "${schema}".migrations order by migration_id`)
+        : Effect.succeed<ReadonlyArray<Recorded>>([])
+  )
+
+/** Why this version of the library must not touch the schema: another version has done to it what this one does not know. */
+const strange = (schema: string, found: ReadonlyArray<Recorded>): Migrator.MigrationError | undefined => {
+  const known = new Map(
+    Object.keys(all("")).map((key) => [Number.parseInt(key), key.slice(key.indexOf("_") + 1)] as const)
+  )
+  const unknown = found.find(({ migration_id, name }) => known.get(migration_id) !== name)
+  return unknown === undefined ? undefined : new Migrator.MigrationError({
+    kind: "BadState",
+    message:
+      `The schema "${schema}" was migrated by another version of effect-lifecycle: step ${unknown.migration_id} (${unknown.name}) is not one of this version, which knows ${known.size}. Run this process with the version that migrated it or a later one, or give it a schema of its own (PgStore.layer({ schema }))`
+  })
+}
+
+/** Finds a schema that is older or newer than this version, without changing it. */
+export const check = (
+  client: SqlClient.SqlClient,
+  schema: string
+): Effect.Effect<void, StoreUnavailable | Migrator.MigrationError> =>
+  recorded(client.withoutTransforms(), schema).pipe(
+    orUnavailable("check migrations"),
+    Effect.flatMap((found): Effect.Effect<void, Migrator.MigrationError> => {
+      const refused = strange(schema, found)
+      if (refused !== undefined) return Effect.fail(refused)
+      const missing = Object.keys(all("")).length - found.length
+      return missing === 0 ? Effect.void : Effect.fail(
+        new Migrator.MigrationError({
+          kind: "BadState",
+          message:
+            `The schema "${schema}" lacks ${missing} of the store's migrations, and migrate is false. Migrate it first: build PgStore.layer({ schema: "${schema}" }) once with a user that owns it`
+        })
+      )
+    })
+  )
 
 /**
  * One transaction under one advisory lock for the schema: who comes second waits, and then finds nothing to do.
@@ -27,6 +88,8 @@ export const run = (
     // Asked first, because `create schema if not exists` needs the right to create one even where it exists.
     const found = yield* sql`select 1 from pg_namespace where nspname = ${schema}`
     if (found.length === 0) yield* sql`create schema ${sql(schema)}`.unprepared
+    const refused = strange(schema, yield* recorded(sql, schema))
+    if (refused !== undefined) return yield* refused
     yield* Migrator.make({})({ loader: Migrator.fromRecord(all(`"${schema}"`)), table: `${schema}.migrations` })
   })).pipe(
     Effect.provideService(SqlClient.SqlClient, sql),

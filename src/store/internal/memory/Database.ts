@@ -2,19 +2,28 @@
 import { Context, Effect, Exit, type Fiber, HashMap, Semaphore } from "effect"
 import type { Appended, StoredEvent } from "../../EventStore.ts"
 import type { DeadLetter } from "../../Subscription.ts"
+import type { VersionRow } from "../ProjectionBackend.ts"
 import { Signal } from "../Signal.ts"
-import type { Checkpoint } from "../SubscriptionBackend.ts"
+import type { SubjectKey } from "../../SubjectKeys.ts"
+import type { MemoryTags } from "./BoundaryMemory.ts"
+import type { MemoryMessage } from "./OutboxMemory.ts"
+import type { MemorySaga } from "./SagasMemory.ts"
+import type { MemorySnapshot } from "./SnapshotsMemory.ts"
+import type { MemorySubscription } from "./SubscriptionsMemory.ts"
 
 /** An event whose payload is still JSON text, so that nobody can change what is stored. */
 export interface MemoryEvent extends Omit<StoredEvent, "data" | "meta" | "at"> {
   readonly data: string
   readonly meta: string
   readonly millis: number
+  /** It was truncated: only its place is left. */
+  readonly removed?: boolean | undefined
 }
 
 export interface MemoryStream {
   readonly events: ReadonlyArray<MemoryEvent>
   readonly commands: HashMap.HashMap<string, Appended>
+  readonly archivedAt?: number | undefined
 }
 
 export interface MemoryRow {
@@ -37,8 +46,21 @@ export interface State {
   readonly position: bigint
   readonly collections: HashMap.HashMap<string, HashMap.HashMap<string, MemoryRow>>
   readonly keys: HashMap.HashMap<string, MemoryKey>
-  readonly subscriptions: HashMap.HashMap<string, Checkpoint>
+  readonly subscriptions: HashMap.HashMap<string, MemorySubscription>
   readonly deadLetters: HashMap.HashMap<string, ReadonlyArray<DeadLetter>>
+  readonly projections: HashMap.HashMap<string, ReadonlyArray<VersionRow>>
+  /** In the order of their sequences. */
+  readonly outbox: ReadonlyArray<MemoryMessage>
+  readonly outboxSequence: bigint
+  readonly sagas: HashMap.HashMap<bigint, MemorySaga>
+  readonly sagaKeys: HashMap.HashMap<string, bigint>
+  readonly sagaSequence: bigint
+  readonly inbox: HashMap.HashMap<string, number>
+  /** In the order of their positions. */
+  readonly tagged: ReadonlyArray<MemoryTags>
+  readonly snapshots: HashMap.HashMap<string, MemorySnapshot>
+  readonly subjectKeys: HashMap.HashMap<string, SubjectKey>
+  readonly subjectStreams: HashMap.HashMap<string, ReadonlyArray<StoredEvent["stream"]>>
 }
 
 const empty: State = {
@@ -48,7 +70,18 @@ const empty: State = {
   collections: HashMap.empty(),
   keys: HashMap.empty(),
   subscriptions: HashMap.empty(),
-  deadLetters: HashMap.empty()
+  deadLetters: HashMap.empty(),
+  projections: HashMap.empty(),
+  outbox: [],
+  outboxSequence: 0n,
+  sagas: HashMap.empty(),
+  sagaKeys: HashMap.empty(),
+  sagaSequence: 0n,
+  inbox: HashMap.empty(),
+  tagged: [],
+  snapshots: HashMap.empty(),
+  subjectKeys: HashMap.empty(),
+  subjectStreams: HashMap.empty()
 }
 
 interface Transaction {

@@ -21,6 +21,12 @@ export const make = (database: Database): IdempotencyStore["Service"] =>
         return held === undefined || held.answer !== undefined
           ? [undefined, state]
           : [undefined, { ...state, keys: HashMap.remove(state.keys, idOf(key)) }]
+      }),
+    prune: ({ expiredFor = "1 day" } = {}) =>
+      database.write((state, fiber) => {
+        const before = now(fiber) - millisOf(expiredFor)
+        const keys = HashMap.filter(state.keys, ({ expiresAt }) => expiresAt > before)
+        return [HashMap.size(state.keys) - HashMap.size(keys), { ...state, keys }]
       })
   })
 

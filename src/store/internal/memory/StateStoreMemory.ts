@@ -1,6 +1,7 @@
 /** `StateStore` over the database of this process. */
-import { Effect, HashMap, Option } from "effect"
+import { Effect, type Fiber, HashMap, Option } from "effect"
 import { type Collection, type QueryOptions, type Row, StateStore } from "../../StateStore.ts"
+import * as Tenant from "../../Tenant.ts"
 import { fieldOf, makeCodecs } from "../codec.ts"
 import { type After, check, type Checked, makeCursor } from "../query.ts"
 import { compareText } from "../text.ts"
@@ -11,27 +12,41 @@ export const make = (database: Database): StateStore["Service"] => {
   return StateStore.of({
     get: <A, I>(collection: Collection<A, I>, id: string) =>
       Effect.flatMap(
-        database.read((state) => HashMap.get(rowsOf(state, collection.name), id)),
+        Effect.withFiber((fiber) =>
+          database.read((state) => HashMap.get(rowsOf(state, nameOf(collection, fiber)), id))
+        ),
         (found) =>
           Option.isNone(found)
             ? Effect.succeed(Option.none<Row<A>>())
             : Effect.asSome(codecOf(collection).decode(found.value))
       ),
     put: <A, I>(collection: Collection<A, I>, row: Row<A>) =>
-      database.write((state) => {
+      database.write((state, fiber) => {
         const data = JSON.stringify(codecOf(collection).encode(row.state))
-        return [undefined, change(state, collection.name, (rows) => HashMap.set(rows, row.id, { ...row, data }))]
+        return [
+          undefined,
+          change(state, nameOf(collection, fiber), (rows) => HashMap.set(rows, row.id, { ...row, data }))
+        ]
       }),
     remove: <A, I>(collection: Collection<A, I>, id: string) =>
-      database.write((state) => [undefined, change(state, collection.name, (rows) => HashMap.remove(rows, id))]),
+      database.write((state, fiber) => [
+        undefined,
+        change(state, nameOf(collection, fiber), (rows) => HashMap.remove(rows, id))
+      ]),
     query: <A, I>(collection: Collection<A, I>, options?: QueryOptions) =>
       Effect.gen(function*() {
         const query = yield* Effect.fromResult(check(collection, options))
-        const { next, rows } = yield* database.read((state) => select(state, collection.name, query))
+        const { next, rows } = yield* Effect.withFiber((fiber) =>
+          database.read((state) => select(state, nameOf(collection, fiber), query))
+        )
         return { rows: yield* Effect.forEach(rows, codecOf(collection).decode), next }
       })
   })
 }
+
+/** Each tenant has its own. */
+const nameOf = (collection: { readonly name: string }, fiber: Fiber.Fiber<unknown, unknown>): string =>
+  JSON.stringify([fiber.getRef(Tenant.Current), collection.name])
 
 const select = (state: State, collection: string, query: Checked) => {
   const keyOf = (row: MemoryRow): After & { readonly row: MemoryRow } => ({

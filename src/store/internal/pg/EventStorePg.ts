@@ -1,5 +1,5 @@
 /** `EventStore` over PostgreSQL: an append is one statement, a conflict is a row of its answer. */
-import { Effect, Option, Stream } from "effect"
+import { Effect, Exit, Option, Stream } from "effect"
 import type { SqlClient } from "effect/sql"
 import {
   type Appended,
@@ -7,21 +7,37 @@ import {
   EventStore,
   type Expectation,
   InvalidAppend,
-  type StoredEvent
+  type ReadAllOptions,
+  type StoredEvent,
+  StreamArchived
 } from "../../EventStore.ts"
-import { fullStream, isPossible, limitOf, prepare, type Prepared, prepareOne, refused, windowOf } from "../appends.ts"
+import type { StoreUnavailable } from "../../UnitOfWork.ts"
+import {
+  fullStream,
+  idTaken,
+  isPossible,
+  limitOf,
+  prepare,
+  type Prepared,
+  prepareOne,
+  refused,
+  tenantsOf,
+  windowOf
+} from "../appends.ts"
 import { isStorable } from "../text.ts"
-import { inTransaction, orUnavailable, retrying } from "./SqlFailure.ts"
+import * as Coalescer from "./Coalescer.ts"
+import { inShare } from "./share.ts"
+import { isInTransaction, isUndone, orUnavailable, retrying, translate } from "./SqlFailure.ts"
 
 /** As the functions of the migrations answer. */
-interface ResultRow {
+export interface ResultRow {
   readonly outcome: number
   readonly first_version: unknown
   readonly last_version: unknown
   readonly last_position: unknown
 }
 
-interface EventRow {
+export interface EventRow {
   readonly position: unknown
   readonly version: unknown
   readonly event_id: string
@@ -32,189 +48,247 @@ interface EventRow {
   readonly at: Date | string
 }
 
-interface EventOfAnyRow extends EventRow {
+export interface EventOfAnyRow extends EventRow {
   readonly tenant: string
   readonly category: string
   readonly name: string
 }
 
-const pageSize = 500
+/** Of a stream of a thousand events one statement reads all. */
+const pageSize = 1024
+
+/** An append of more events outweighs its commit: it gains nothing from company, and would hold the others up. */
+const mostShared = 32
 
 /** The highest position there can be. */
 const lastPosition = 2n ** 63n - 1n
 
 /** `appended` is called after the commit of an append that wrote something. */
-export const make = (
+export const make = Effect.fnUntraced(function*(
   client: SqlClient.SqlClient,
   schema: string,
-  appended: () => void
-): EventStore["Service"] => {
+  appended: () => void,
+  coalesce: Coalescer.Options | undefined
+) {
   const sql = client.withoutTransforms()
-  const isOpen = inTransaction(sql)
   const afterCommit = sql.afterCommit(Effect.sync(appended))
-  const told = (result: AppendResult): Effect.Effect<void> => {
-    if (result._tag === "Conflict" || result.replayed) return Effect.void
-    return Effect.flatMap(isOpen, (open) => open ? afterCommit : Effect.sync(appended))
-  }
+  const told = (result: AppendResult, open: boolean): Effect.Effect<void> =>
+    !wrote(result) ? Effect.void : open ? afterCommit : Effect.sync(appended)
   const retried = retrying(sql)
-  const columns =
-    "e.position, e.version, e.event_id, e.type, e.schema_version, e.data::text as data, e.meta::text as meta, e.at"
-  const streamId = `(select id from ${schema}.streams where tenant = $1 and category = $2 and name = $3)`
-  const text = {
-    append: `select outcome, first_version, last_version, last_position from ${schema}.append(
-      $1, $2, $3, $4::bigint, $5, $6::text[], $7::text[], $8::int[], $9::text[], $10::text[])`,
-    appendAll: `select outcome, first_version, last_version, last_position from ${schema}.append_all(
-      $1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::int[],
-      $7::text[], $8::text[], $9::int[], $10::text[], $11::text[]) order by append_index`,
-    forwards: `select ${columns} from ${schema}.events e
-      where e.stream_id = ${streamId} and e.version >= $4::bigint order by e.version limit $5`,
-    backwards: `select ${columns} from ${schema}.events e
-      where e.stream_id = ${streamId} and e.version <= $4::bigint order by e.version desc limit $5`,
-    all: `select ${columns}, s.tenant, s.category, s.name
-      from ${schema}.events e join ${schema}.streams s on s.id = e.stream_id
-      where e.position > $1::bigint and e.position <= $2::bigint order by e.position limit $3`,
-    filtered: `select ${columns}, s.tenant, s.category, s.name
-      from ${schema}.events e join ${schema}.streams s on s.id = e.stream_id
-      where e.position > $1::bigint and e.position <= $2::bigint
-        and ($3::text[] is null or e.type = any($3)) and ($4::text[] is null or s.category = any($4))
-      order by e.position limit $5`,
-    version: `select version from ${schema}.streams where tenant = $1 and category = $2 and name = $3`,
-    findAppend: `select 1 as outcome, first_version, version as last_version, position as last_position
-      from ${schema}.appends where stream_id = ${streamId} and command_id = $4`
-  }
+  const text = textOf(schema)
 
-  const appendOne = ({ commandId, events, expect, stream }: Prepared) =>
+  const one = (prepared: Prepared) =>
     retried(sql.unsafe<ResultRow>(text.append, [
-      stream.tenant,
-      stream.category,
-      stream.id,
-      codeOf(expect),
-      commandId ?? null,
-      ...eventArrays(events)
+      prepared.stream.tenant,
+      prepared.stream.category,
+      prepared.stream.id,
+      codeOf(prepared.expect),
+      prepared.commandId ?? null,
+      prepared.given,
+      ...eventArrays(prepared.events)
     ])).pipe(
       orUnavailable("append"),
-      Effect.flatMap(([row]) => {
-        if (row === undefined) return noAnswer
-        const result = resultOf(expect, row)
-        return Effect.as(told(result), result)
-      })
+      Effect.flatMap(([row]): Coalescer.Answer => row === undefined ? noAnswer : answerOf(prepared, row))
     )
+  const appendOne = (prepared: Prepared, open: boolean) => Effect.tap(one(prepared), (result) => told(result, open))
 
-  const appendMany = (prepared: ReadonlyArray<Prepared>) =>
+  const appendMany = (prepared: ReadonlyArray<Prepared>, open: boolean) =>
     retried(sql.unsafe<ResultRow>(text.appendAll, [
-      prepared.map(({ stream }) => stream.tenant),
-      prepared.map(({ stream }) => stream.category),
-      prepared.map(({ stream }) => stream.id),
-      prepared.map(({ expect }) => BigInt(codeOf(expect))),
-      prepared.map(({ commandId }) => commandId ?? ""),
-      prepared.map(({ events }) => events.length),
+      ...appendArrays(prepared),
       ...eventArrays(prepared.flatMap(({ events }) => events))
     ])).pipe(
       orUnavailable("appendAll"),
-      Effect.map((rows) => batchOf(prepared, rows)),
+      Effect.flatMap((rows) => batchOf(prepared, rows)),
       Effect.tap((results) => {
-        const written = results.find((result) => result._tag === "Appended" && !result.replayed)
-        return written === undefined ? Effect.void : told(written)
+        const written = results.find(wrote)
+        return written === undefined ? Effect.void : told(written, open)
       })
     )
+
+  const together = (prepared: ReadonlyArray<Prepared>) =>
+    retried(sql.unsafe<ResultRow>(text.appendEach, [
+      ...appendArrays(prepared),
+      prepared.flatMap(({ events }, index) => events.map(() => index + 1)),
+      ...eventArrays(prepared.flatMap(({ events }) => events))
+    ])).pipe(Effect.map((rows) => {
+      const answers = prepared.map((one, index) => {
+        const row = rows[index]
+        return row === undefined ? noAnswer : answerOf(one, row)
+      })
+      if (rows.some(({ outcome }) => outcome === 0)) appended()
+      return answers
+    }))
+
+  const coalescer = coalesce === undefined ? undefined : yield* Coalescer.make({
+    together,
+    alone: (prepared) => appendOne(prepared, false),
+    failed: (cause) => Exit.failCause(translate("append", cause)),
+    isUndone: (cause) => isUndone("append", cause)
+  }, coalesce)
 
   const page = <Row extends EventRow>(statement: string, parameters: ReadonlyArray<unknown>, limit: number) =>
     sql.unsafe<Row>(statement, [...parameters, Math.min(limit, pageSize)]).pipe(orUnavailable("read"))
 
+  const readAll = (options: ReadAllOptions | undefined, tenants: ReadonlyArray<string> | undefined) => {
+    const { after = 0n, categories, share, types, upTo = lastPosition } = options ?? {}
+    const limit = limitOf(options?.limit)
+    if (limit === 0 || upTo <= after || types?.length === 0 || categories?.length === 0 || tenants?.length === 0) {
+      return Stream.empty
+    }
+    const { parameters, statement } = text.all({ types, categories, tenants }, share)
+    return Stream.paginate(
+      { after, left: limit },
+      ({ after, left }) =>
+        Effect.map(page<EventOfAnyRow>(statement, [after, upTo, ...parameters], left), (rows) => {
+          const events = rows.map((row) => eventOf(row, { tenant: row.tenant, category: row.category, id: row.name }))
+          const last = events.at(-1)
+          const more = rows.length === pageSize && left > pageSize
+          return [
+            events,
+            last !== undefined && more ? Option.some({ after: last.position, left: left - pageSize }) : Option.none()
+          ] as const
+        })
+    )
+  }
+
   return EventStore.of({
     append: (append) =>
-      Effect.withFiber<AppendResult, InvalidAppend | Effect.Error<ReturnType<typeof appendOne>>>((fiber) => {
+      Effect.withFiber<AppendResult, InvalidAppend | StreamArchived | StoreUnavailable>((fiber) => {
+        const open = isInTransaction(sql, fiber)
+        if (coalescer !== undefined && !open && append.events.length <= mostShared) {
+          return coalescer.append(() => prepareOne(append, fiber))
+        }
         const prepared = prepareOne(append, fiber)
-        return prepared instanceof InvalidAppend ? Effect.fail(prepared) : appendOne(prepared)
+        return prepared instanceof InvalidAppend ? Effect.fail(prepared) : appendOne(prepared, open)
       }),
     appendAll: (appends) =>
-      Effect.flatMap(prepare(appends), (prepared) => prepared.length === 0 ? Effect.succeed([]) : appendMany(prepared)),
+      Effect.withFiber((fiber) =>
+        Effect.flatMap(
+          prepare(appends),
+          (prepared) => prepared.length === 0 ? Effect.succeed([]) : appendMany(prepared, isInTransaction(sql, fiber))
+        )
+      ),
     read: (stream, options) => {
       const { backwards, from, limit } = windowOf(options)
-      const name = fullStream(stream)
-      const { category, id, tenant } = name
-      if (limit === 0 || !isPossible(name)) return Stream.empty
-      return Stream.paginate(
-        { from, left: limit },
-        ({ from, left }) =>
-          Effect.map(page(backwards ? text.backwards : text.forwards, [tenant, category, id, from], left), (rows) => {
-            const events = rows.map((row) => eventOf(row, name))
-            const last = events.at(-1)
-            const more = rows.length === pageSize && left > pageSize
-            return [
-              events,
-              last !== undefined && more
-                ? Option.some({ from: backwards ? last.version - 1 : last.version + 1, left: left - pageSize })
-                : Option.none()
-            ] as const
-          })
-      )
+      if (limit === 0) return Stream.empty
+      return Stream.unwrap(Effect.withFiber((fiber) => {
+        const name = fullStream(stream, fiber)
+        const { category, id, tenant } = name
+        if (!isPossible(name)) return Effect.succeed(Stream.empty)
+        return Effect.succeed(Stream.paginate(
+          { from, left: limit },
+          ({ from, left }) =>
+            Effect.map(page(backwards ? text.backwards : text.forwards, [tenant, category, id, from], left), (rows) => {
+              const events = rows.map((row) => eventOf(row, name))
+              const last = events.at(-1)
+              const more = rows.length === pageSize && left > pageSize
+              return [
+                events,
+                last !== undefined && more
+                  ? Option.some({ from: backwards ? last.version - 1 : last.version + 1, left: left - pageSize })
+                  : Option.none()
+              ] as const
+            })
+        ))
+      }))
     },
-    readAll: (options) => {
-      const { after = 0n, categories, types, upTo = lastPosition } = options ?? {}
-      const limit = limitOf(options?.limit)
-      if (limit === 0 || upTo <= after || types?.length === 0 || categories?.length === 0) return Stream.empty
-      const filter = types === undefined && categories === undefined
-        ? undefined
-        : [types?.filter(isStorable) ?? null, categories?.filter(isStorable) ?? null]
-      const next = (from: bigint, left: number) =>
-        filter === undefined
-          ? page<EventOfAnyRow>(text.all, [from, upTo], left)
-          : page<EventOfAnyRow>(text.filtered, [from, upTo, ...filter], left)
-      return Stream.paginate(
-        { after, left: limit },
-        ({ after, left }) =>
-          Effect.map(next(after, left), (rows) => {
-            const events = rows.map((row) => eventOf(row, { tenant: row.tenant, category: row.category, id: row.name }))
-            const last = events.at(-1)
-            const more = rows.length === pageSize && left > pageSize
-            return [
-              events,
-              last !== undefined && more ? Option.some({ after: last.position, left: left - pageSize }) : Option.none()
-            ] as const
-          })
-      )
-    },
-    version: (stream) => {
-      const { category, id, tenant } = fullStream(stream)
-      if (!isPossible({ category, id, tenant })) return Effect.succeed(0)
-      return sql.unsafe<{ readonly version: unknown }>(text.version, [tenant, category, id]).pipe(
-        orUnavailable("version"),
-        Effect.map(([row]) => row === undefined ? 0 : Number(row.version))
-      )
-    },
-    findAppend: (stream, commandId) => {
-      const { category, id, tenant } = fullStream(stream)
-      if (!isPossible({ category, id, tenant }) || !isStorable(commandId)) return Effect.succeedNone
-      return sql.unsafe<ResultRow>(text.findAppend, [tenant, category, id, commandId]).pipe(
-        orUnavailable("findAppend"),
-        Effect.map(([row]) => row === undefined ? Option.none() : Option.some(appendedOf(row)))
-      )
-    }
+    readAll: (options) =>
+      Stream.unwrap(Effect.withFiber((fiber) => Effect.succeed(readAll(options, tenantsOf(options, fiber))))),
+    version: (stream) =>
+      Effect.withFiber((fiber) => {
+        const { category, id, tenant } = fullStream(stream, fiber)
+        if (!isPossible({ category, id, tenant })) return Effect.succeed(0)
+        return sql.unsafe<{ readonly version: unknown }>(text.version, [tenant, category, id]).pipe(
+          orUnavailable("version"),
+          Effect.map(([row]) => row === undefined ? 0 : Number(row.version))
+        )
+      }),
+    findAppend: (stream, commandId) =>
+      Effect.withFiber((fiber) => {
+        const { category, id, tenant } = fullStream(stream, fiber)
+        if (!isPossible({ category, id, tenant }) || !isStorable(commandId)) return Effect.succeedNone
+        return sql.unsafe<ResultRow>(text.findAppend, [tenant, category, id, commandId]).pipe(
+          orUnavailable("findAppend"),
+          Effect.map(([row]) => row === undefined ? Option.none() : Option.some(appendedOf(row)))
+        )
+      })
   })
+})
+
+const textOf = (schema: string) => {
+  const columns =
+    "e.position, e.version, e.event_id, e.type, e.schema_version, e.data::text as data, e.meta::text as meta, e.at"
+  const streamId = `(select id from ${schema}.streams where tenant = $1 and category = $2 and name = $3)`
+  return {
+    append: `select outcome, first_version, last_version, last_position from ${schema}.append(
+      $1, $2, $3, $4::bigint, $5, $6::int, $7::text[], $8::text[], $9::int[], $10::text[], $11::text[])`,
+    appendEach: `select outcome, first_version, last_version, last_position from ${schema}.append_each(
+      $1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::int[], $7::int[], $8::int[],
+      $9::text[], $10::text[], $11::int[], $12::text[], $13::text[])`,
+    appendAll: `select outcome, first_version, last_version, last_position from ${schema}.append_all(
+      $1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::int[], $7::int[],
+      $8::text[], $9::text[], $10::int[], $11::text[], $12::text[]) order by append_index`,
+    forwards: `select ${columns} from ${schema}.events e
+      where e.stream_id = ${streamId} and e.version >= $4::bigint order by e.version limit $5`,
+    backwards: `select ${columns} from ${schema}.events e
+      where e.stream_id = ${streamId} and e.version <= $4::bigint order by e.version desc limit $5`,
+    /** A condition for each filter that is given, so that the plan is that of the question asked. */
+    all: (
+      filters: Readonly<Record<"types" | "categories" | "tenants", ReadonlyArray<string> | undefined>>,
+      share: ReadAllOptions["share"]
+    ) => {
+      const parameters: Array<ReadonlyArray<string>> = []
+      let conditions = "e.position > $1::bigint and e.position <= $2::bigint"
+      if (share !== undefined) conditions += ` and ${inShare("e.stream_id", share)}`
+      for (
+        const [column, values] of [
+          ["e.type", filters.types],
+          ["s.category", filters.categories],
+          ["s.tenant", filters.tenants]
+        ] as const
+      ) {
+        if (values !== undefined) {
+          conditions += ` and ${column} = any($${parameters.push(values.filter(isStorable)) + 2}::text[])`
+        }
+      }
+      return {
+        parameters,
+        statement: `select ${columns}, s.tenant, s.category, s.name
+          from ${schema}.events e join ${schema}.streams s on s.id = e.stream_id
+          where ${conditions} order by e.position limit $${parameters.length + 3}`
+      }
+    },
+    version: `select version from ${schema}.streams where tenant = $1 and category = $2 and name = $3`,
+    findAppend: `select 1 as outcome, first_version, version as last_version, position as last_position
+      from ${schema}.appends where stream_id = ${streamId} and command_id = $4`
+  }
 }
 
 /** `append_all` stops at the first conflict: its row says what the stream was then, the others what their stream still is. */
-const batchOf = (prepared: ReadonlyArray<Prepared>, rows: ReadonlyArray<ResultRow>): ReadonlyArray<AppendResult> => {
-  const blamed = rows.findIndex(({ outcome }) => outcome === 2)
-  const conflict = rows[blamed]
-  if (conflict === undefined) {
-    return rows.map((row) => appendedOf(row))
-  }
-  return refused(
+const batchOf = (
+  prepared: ReadonlyArray<Prepared>,
+  rows: ReadonlyArray<ResultRow>
+): Effect.Effect<ReadonlyArray<AppendResult>, InvalidAppend | StreamArchived> => {
+  const blamed = rows.findIndex(({ outcome }) => outcome === 2 || outcome === 4 || outcome === 5)
+  const row = rows[blamed]
+  const append = prepared[blamed]
+  if (row === undefined || append === undefined) return Effect.succeed(rows.map(appendedOf))
+  if (row.outcome === 4) return Effect.fail(takenOf(append, row))
+  if (row.outcome === 5) return Effect.fail(archivedOf(append))
+  return Effect.succeed(refused(
     prepared,
-    { index: blamed, actual: Number(conflict.last_version) },
+    { index: blamed, actual: Number(row.last_version) },
     (index) => rows[index]?.outcome === 1 ? appendedOf(rows[index]) : undefined,
     (index) => Number(rows[index]?.last_version ?? 0)
-  )
+  ))
 }
 
-const noAnswer = Effect.die(new Error("append answered without a row: the functions of the schema have been changed"))
+const noAnswer = Exit.die(new Error("append answered without a row: the functions of the schema have been changed"))
 
-const codeOf = (expect: Expectation): number =>
+export const codeOf = (expect: Expectation): number =>
   expect === "any" ? -1 : expect === "streamExists" ? -2 : expect === "noStream" ? 0 : expect
 
-const eventArrays = (events: Prepared["events"]): ReadonlyArray<unknown> => [
+export const eventArrays = (events: Prepared["events"]): ReadonlyArray<unknown> => [
   events.map(({ id }) => id),
   events.map(({ type }) => type),
   events.map(({ schemaVersion }) => schemaVersion),
@@ -222,8 +296,34 @@ const eventArrays = (events: Prepared["events"]): ReadonlyArray<unknown> => [
   events.map(({ meta }) => meta)
 ]
 
-const resultOf = (expected: Expectation, row: ResultRow): AppendResult =>
-  row.outcome === 2 ? { _tag: "Conflict", expected, actual: Number(row.last_version) } : appendedOf(row)
+const appendArrays = (appends: ReadonlyArray<Prepared>): ReadonlyArray<unknown> => [
+  appends.map(({ stream }) => stream.tenant),
+  appends.map(({ stream }) => stream.category),
+  appends.map(({ stream }) => stream.id),
+  appends.map(({ expect }) => BigInt(codeOf(expect))),
+  appends.map(({ commandId }) => commandId ?? ""),
+  appends.map(({ given }) => given),
+  appends.map(({ events }) => events.length)
+]
+
+export const answerOf = (append: Prepared, row: ResultRow): Coalescer.Answer =>
+  row.outcome === 4
+    ? Exit.fail(takenOf(append, row))
+    : row.outcome === 5
+    ? Exit.fail(archivedOf(append))
+    : Exit.succeed(
+      row.outcome === 2
+        ? { _tag: "Conflict", expected: append.expect, actual: Number(row.last_version) }
+        : appendedOf(row)
+    )
+
+const archivedOf = ({ stream }: Prepared): StreamArchived =>
+  new StreamArchived({ category: stream.category, id: stream.id })
+
+const takenOf = (append: Prepared, row: ResultRow): InvalidAppend =>
+  idTaken(append, Number(row.first_version) - 1, Number(row.last_version))
+
+const wrote = (result: AppendResult): boolean => result._tag === "Appended" && !result.replayed
 
 const appendedOf = (row: ResultRow): Appended => ({
   _tag: "Appended",
@@ -234,9 +334,9 @@ const appendedOf = (row: ResultRow): Appended => ({
 })
 
 /** Drivers answer an int8 as a bigint, a number or a string. */
-const toBigInt = (value: unknown): bigint => typeof value === "bigint" ? value : BigInt(String(value))
+export const toBigInt = (value: unknown): bigint => typeof value === "bigint" ? value : BigInt(String(value))
 
-const eventOf = (row: EventRow, stream: StoredEvent["stream"]): StoredEvent => ({
+export const eventOf = (row: EventRow, stream: StoredEvent["stream"]): StoredEvent => ({
   position: toBigInt(row.position),
   stream,
   version: Number(row.version),

@@ -59,7 +59,7 @@ export const make = (client: SqlClient.SqlClient, schema: string, pollMillis: nu
   let dirty = false
   let defect: { readonly error: unknown } | undefined
 
-  const first = `select coalesce(max(position), 0) as position from ${schema}.subscriptions`
+  const first = `select coalesce(max(position), 0) as position from ${schema}.subscription_partitions`
   const look = `with ahead as (
       select position, row_number() over (order by position) as n
       from (select position from ${schema}.events where position > $1::bigint order by position limit ${window}) as p

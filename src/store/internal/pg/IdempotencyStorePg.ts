@@ -4,6 +4,7 @@ import type { SqlClient } from "effect/sql"
 import { type Claim, IdempotencyStore, type Key } from "../../IdempotencyStore.ts"
 import { millisOf } from "../duration.ts"
 import { uuid } from "../uuid.ts"
+import { pruneBatch, wholly } from "./pruning.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"
 
 interface ClaimRow {
@@ -24,7 +25,12 @@ export const make = (client: SqlClient.SqlClient, schema: string): IdempotencySt
     complete: `update ${schema}.idempotency
       set answer = $3, expires_at = clock_timestamp() + time_to_live * interval '1 millisecond'
       where id = ${id} and token = $2 returning 1 as done`,
-    release: `delete from ${schema}.idempotency where id = ${id} and token = $2 and answer is null`
+    release: `delete from ${schema}.idempotency where id = ${id} and token = $2 and answer is null`,
+    prune: `delete from ${schema}.idempotency where id in (
+        select id from ${schema}.idempotency
+        where expires_at <= clock_timestamp() - $1::bigint * interval '1 millisecond'
+        order by expires_at limit ${pruneBatch} for update skip locked
+      ) returning 1 as done`
   }
   return IdempotencyStore.of({
     claim: (key, { fingerprint, lease, timeToLive }) =>
@@ -50,7 +56,13 @@ export const make = (client: SqlClient.SqlClient, schema: string): IdempotencySt
         Effect.map((rows) => rows.length > 0)
       ),
     release: (key, token) =>
-      retried(sql.unsafe(text.release, [keyOf(key), token])).pipe(orUnavailable("release"), Effect.asVoid)
+      retried(sql.unsafe(text.release, [keyOf(key), token])).pipe(orUnavailable("release"), Effect.asVoid),
+    prune: ({ expiredFor = "1 day" } = {}) =>
+      retried(sql.unsafe(text.prune, [millisOf(expiredFor)])).pipe(
+        orUnavailable("prune"),
+        Effect.map(({ length }) => length),
+        wholly
+      )
   })
 }
 

@@ -1,5 +1,5 @@
 /** What a failed statement means to a caller: the store is away, or somebody made a mistake. */
-import { Cause, Context, Effect } from "effect"
+import { Cause, Context, Effect, type Fiber } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
 import { StoreUnavailable } from "../../UnitOfWork.ts"
 
@@ -61,11 +61,20 @@ export const translate = <E>(
   return lost === undefined || kept.length > 0 ? Cause.fromReasons(kept) : Cause.fail(lost)
 }
 
-/** Whether the fiber is inside a transaction of `sql`. */
-export const inTransaction = (sql: SqlClient.SqlClient): Effect.Effect<boolean> =>
-  Effect.withFiber((fiber) =>
-    Effect.succeed(Context.getOrUndefined(fiber.context, sql.transactionService) !== undefined)
+/** Whether the statement was certainly undone, because the server has answered that it failed and is still there. */
+export const isUndone = (operation: string, cause: Cause.Cause<SqlError.SqlError>): boolean =>
+  cause.reasons.length > 0 &&
+  cause.reasons.every((reason) =>
+    Cause.isFailReason(reason) && codeOf(reason.error) !== undefined &&
+    unavailable(operation, reason.error) === undefined
   )
+
+/** Whether the fiber is inside a transaction of `sql`. */
+export const isInTransaction = (sql: SqlClient.SqlClient, fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  Context.getOrUndefined(fiber.context, sql.transactionService) !== undefined
+
+export const inTransaction = (sql: SqlClient.SqlClient): Effect.Effect<boolean> =>
+  Effect.withFiber((fiber) => Effect.succeed(isInTransaction(sql, fiber)))
 
 /**
  * Runs one statement again, up to three times, when the server undid it to break a deadlock. Inside a transaction the

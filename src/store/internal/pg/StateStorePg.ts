@@ -4,6 +4,7 @@ import type { SqlClient } from "effect/sql"
 import { type Collection, type QueryOptions, type Row, StateStore } from "../../StateStore.ts"
 import { fieldOf, makeCodecs } from "../codec.ts"
 import { check, type Checked, makeCursor } from "../query.ts"
+import * as Tenant from "../../Tenant.ts"
 import { isStorable } from "../text.ts"
 import * as jsonb from "./jsonb.ts"
 import { inTransaction, orUnavailable, retrying } from "./SqlFailure.ts"
@@ -23,11 +24,13 @@ export const make = (client: SqlClient.SqlClient, schema: string): StateStore["S
   const codecOf = makeCodecs()
   const indexed = new Set<string>()
   const text = {
-    get: `select id, version, data::text as data from ${schema}.states where collection = $1 and id = $2`,
-    put: `insert into ${schema}.states (collection, id, version, data) values ($1, $2, $3::bigint, $4::jsonb)
-      on conflict (collection, id) do update
+    get:
+      `select id, version, data::text as data from ${schema}.states where tenant = $1 and collection = $2 and id = $3`,
+    put:
+      `insert into ${schema}.states (tenant, collection, id, version, data) values ($1, $2, $3, $4::bigint, $5::jsonb)
+      on conflict (tenant, collection, id) do update
       set version = excluded.version, data = excluded.data, updated_at = excluded.updated_at`,
-    remove: `delete from ${schema}.states where collection = $1 and id = $2`
+    remove: `delete from ${schema}.states where tenant = $1 and collection = $2 and id = $3`
   }
 
   /** Indexes can be missing only before a collection's first query. Inside a transaction it is not the moment to lock. */
@@ -44,17 +47,22 @@ export const make = (client: SqlClient.SqlClient, schema: string): StateStore["S
 
   return StateStore.of({
     get: <A, I>(collection: Collection<A, I>, id: string) =>
-      !isStorable(id) ? Effect.succeedNone : sql.unsafe<StateRow>(text.get, [collection.name, id]).pipe(
-        orUnavailable("get"),
-        Effect.flatMap(([row]) =>
-          row === undefined
-            ? Effect.succeed(Option.none<Row<A>>())
-            : Effect.asSome(codecOf(collection).decode(stored(row)))
+      Effect.withFiber((fiber) => {
+        const tenant = fiber.getRef(Tenant.Current)
+        if (!isStorable(id) || !isStorable(tenant)) return Effect.succeedNone
+        return sql.unsafe<StateRow>(text.get, [tenant, collection.name, id]).pipe(
+          orUnavailable("get"),
+          Effect.flatMap(([row]) =>
+            row === undefined
+              ? Effect.succeed(Option.none<Row<A>>())
+              : Effect.asSome(codecOf(collection).decode(stored(row)))
+          )
         )
-      ),
+      }),
     put: <A, I>(collection: Collection<A, I>, row: Row<A>) =>
-      Effect.suspend(() =>
+      Effect.withFiber((fiber) =>
         retried(sql.unsafe(text.put, [
+          fiber.getRef(Tenant.Current),
           collection.name,
           row.id,
           row.version,
@@ -62,15 +70,21 @@ export const make = (client: SqlClient.SqlClient, schema: string): StateStore["S
         ]))
       ).pipe(orUnavailable("put"), Effect.asVoid),
     remove: <A, I>(collection: Collection<A, I>, id: string) =>
-      !isStorable(id) ? Effect.void : retried(sql.unsafe(text.remove, [collection.name, id])).pipe(
-        orUnavailable("remove"),
-        Effect.asVoid
-      ),
+      Effect.withFiber((fiber) => {
+        const tenant = fiber.getRef(Tenant.Current)
+        if (!isStorable(id) || !isStorable(tenant)) return Effect.void
+        return retried(sql.unsafe(text.remove, [tenant, collection.name, id])).pipe(
+          orUnavailable("remove"),
+          Effect.asVoid
+        )
+      }),
     query: <A, I>(collection: Collection<A, I>, options?: QueryOptions) =>
       Effect.gen(function*() {
         const query = yield* Effect.fromResult(check(collection, options))
         yield* ensured(collection)
-        const statement = select(schema, collection.name, query)
+        const tenant = yield* Tenant.Current
+        if (!isStorable(tenant)) return { rows: [], next: undefined }
+        const statement = select(schema, tenant, collection.name, query)
         const found = yield* sql.unsafe<StateRow>(statement.text, statement.parameters).pipe(orUnavailable("query"))
         const page = found.slice(0, query.limit).map(stored)
         const last = page.at(-1)
@@ -117,10 +131,15 @@ const stored = (row: StateRow) => ({ id: row.id, version: Number(row.version), d
  * Collection and fields stand in the text as literals: only then does a prepared statement match the partial expression
  * indexes. Both are the program's, not a caller's; all values are parameters.
  */
-const select = (schema: string, collection: string, { after, descending, limit, orderBy, where }: Checked) => {
+const select = (
+  schema: string,
+  tenant: string,
+  collection: string,
+  { after, descending, limit, orderBy, where }: Checked
+) => {
   const parameters: Array<unknown> = []
   const parameter = (value: unknown): string => `$${parameters.push(value)}`
-  const conditions = [`collection = ${literal(collection)}`]
+  const conditions = [`tenant = ${parameter(tenant)}`, `collection = ${literal(collection)}`]
   for (const [field, value] of where) {
     conditions.push(`${expression(field)} = ${parameter(jsonb.stringify(value))}::jsonb`)
   }

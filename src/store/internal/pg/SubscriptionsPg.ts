@@ -1,15 +1,24 @@
 /** The rows of subscriptions in PostgreSQL. */
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
-import type { Checkpoint, SubscriptionBackend } from "../SubscriptionBackend.ts"
+import type { Division } from "../division.ts"
+import type { SubscriptionBackend } from "../SubscriptionBackend.ts"
 import { isStorable } from "../text.ts"
 import type { HighWaterPg } from "./HighWaterPg.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"
 
-interface CheckpointRow {
+/** A partition, beside what is common to all of them. */
+interface DivisionRow {
+  readonly generation: number
+  readonly plan_count: number | null
+  readonly plan_at: unknown
+  readonly owners: ReadonlyArray<string> | null
+  readonly partition: number
   readonly position: unknown
   readonly paused_position: unknown
   readonly paused_reason: string | null
+  readonly owner: string | null
+  readonly token: unknown
 }
 
 interface LetterRow {
@@ -28,16 +37,54 @@ interface LetterRow {
 export const make = (client: SqlClient.SqlClient, schema: string, highWater: HighWaterPg): SubscriptionBackend => {
   const sql = client.withoutTransforms()
   const retried = retrying(sql)
-  const table = `${schema}.subscriptions`
+  const subscriptions = `${schema}.subscriptions`
+  const partitions = `${schema}.subscription_partitions`
+  const owners = `${schema}.subscription_owners`
   const text = {
-    find: `select position, paused_position, paused_reason from ${table} where name = $1`,
-    lock: `select position, paused_position, paused_reason from ${table} where name = $1 for no key update`,
-    open: `insert into ${table} (name, position) values ($1, $2::bigint) on conflict (name) do nothing`,
-    save: `update ${table} set position = $2::bigint, updated_at = clock_timestamp() where name = $1`,
-    pause: `update ${table} set paused_position = $2::bigint, paused_reason = $3, updated_at = clock_timestamp()
-      where name = $1`,
-    resume: `update ${table} set paused_position = null, paused_reason = null, updated_at = clock_timestamp()
+    find: `select s.generation, s.plan_count, s.plan_at, p.partition, p.position, p.paused_position, p.paused_reason,
+        p.owner, p.token, array(
+          select o.owner from ${owners} o where o.name = s.name and o.expires_at > clock_timestamp() order by o.owner
+        ) as owners
+      from ${subscriptions} s join ${partitions} p on p.name = s.name
+      where s.name = $1 order by p.partition`,
+    lock: `select 1 from ${subscriptions} where name = $1 for no key update`,
+    open: `with made as (
+        insert into ${subscriptions} (name) values ($1) on conflict (name) do nothing returning name
+      ) insert into ${partitions} (name, partition, position)
+        select name, partition, $3::bigint from made, generate_series(0, $2::int - 1) as partition`,
+    attend: `with gone as (delete from ${owners} where name = $1 and owner <> $2 and expires_at <= clock_timestamp())
+      insert into ${owners} (name, owner, expires_at)
+        values ($1, $2, clock_timestamp() + $3::bigint * interval '1 millisecond')
+        on conflict (name, owner) do update set expires_at = excluded.expires_at`,
+    leave: `delete from ${owners} where name = $1 and owner = $2`,
+    assign: `update ${partitions} set owner = $3, token = token + 1 where name = $1 and partition = $2::int`,
+    plan: `update ${subscriptions} set plan_count = $2::int, plan_at = $3::bigint where name = $1`,
+    divide: `with gone as (
+        delete from ${partitions} where name = $1 returning token
+      ), changed as (
+        update ${subscriptions} set generation = generation + 1, plan_count = null, plan_at = null where name = $1
+      ) select coalesce(max(token), 0) + 1 as token from gone`,
+    refill: `insert into ${partitions} (name, partition, position, token)
+      select $1, partition, $3::bigint, $4::bigint from generate_series(0, $2::int - 1) as partition`,
+    // Who holds the row is taking the partition away, and may be waiting for what this transaction wrote: never wait for it.
+    move: `update ${partitions} p set position = $5::bigint, paused_position = $6::bigint, paused_reason = $7,
+        updated_at = clock_timestamp()
+      from (
+        select name, partition from ${partitions}
+        where name = $1 and partition = $2::int and token = $3::bigint and position = $4::bigint
+          and paused_position is null
+        for no key update skip locked
+      ) held
+      where p.name = held.name and p.partition = held.partition
+      returning 1 as done`,
+    resume: `update ${partitions} set paused_position = null, paused_reason = null, updated_at = clock_timestamp()
       where name = $1 and paused_position is not null returning 1 as done`,
+    remove: [
+      `delete from ${schema}.dead_letters where subscription = $1`,
+      `delete from ${owners} where name = $1`,
+      `delete from ${partitions} where name = $1`,
+      `delete from ${subscriptions} where name = $1`
+    ],
     bury: `insert into ${schema}.dead_letters (subscription, position, reason, attempts)
       values ($1, $2::bigint, $3, $4::int)
       on conflict (subscription, position) do update
@@ -49,13 +96,17 @@ export const make = (client: SqlClient.SqlClient, schema: string, highWater: Hig
       join ${schema}.streams s on s.id = e.stream_id
       where d.subscription = $1 order by d.position`,
     countBuried: `select count(*) as n from ${schema}.dead_letters where subscription = $1`,
-    highest: `select coalesce(max(position), 0) as position from ${schema}.events`
+    highest: `select coalesce(max(position), 0) as position from ${schema}.events`,
+    ageAfter: `select extract(epoch from clock_timestamp() - at) * 1000 as age
+      from ${schema}.events where position > $1::bigint order by position limit 1`
   }
   const query = <Row extends object>(operation: string, statement: string, parameters: ReadonlyArray<unknown>) =>
     retried(sql.unsafe<Row>(statement, parameters)).pipe(orUnavailable(operation))
+  const done = (operation: string, statement: string, parameters: ReadonlyArray<unknown>) =>
+    Effect.asVoid(query(operation, statement, parameters))
   const find = (name: string) =>
     isStorable(name)
-      ? Effect.map(query<CheckpointRow>("find subscription", text.find, [name]), checkpointOf)
+      ? Effect.map(query<DivisionRow>("find subscription", text.find, [name]), divisionOf)
       : Effect.void as Effect.Effect<undefined>
 
   return {
@@ -66,19 +117,42 @@ export const make = (client: SqlClient.SqlClient, schema: string, highWater: Hig
       query<{ readonly position: unknown }>("highest position", text.highest, []),
       ([row]) => BigInt(String(row?.position ?? 0))
     ),
-    find,
-    lock: (name) => Effect.map(query<CheckpointRow>("lock subscription", text.lock, [name]), checkpointOf),
-    open: (name, position) =>
-      query("open subscription", text.open, [name, position]).pipe(
-        Effect.andThen(find(name)),
-        Effect.map((found) => found ?? { position, paused: undefined })
+    ageAfter: (position) =>
+      Effect.map(
+        query<{ readonly age: unknown }>("age of the next event", text.ageAfter, [position]),
+        ([row]) => Math.max(0, Math.round(Number(row?.age ?? 0)))
       ),
-    save: (name, position) => Effect.asVoid(query("save checkpoint", text.save, [name, position])),
-    pause: (name, position, reason) => Effect.asVoid(query("pause subscription", text.pause, [name, position, reason])),
+    find,
+    open: (name, count, position) => done("open subscription", text.open, [name, count, position]),
+    lock: (name) => Effect.andThen(query("lock subscription", text.lock, [name]), find(name)),
+    attend: (name, owner, leaseMillis) => done("attend subscription", text.attend, [name, owner, leaseMillis]),
+    leave: (name, owner) => done("leave subscription", text.leave, [name, owner]),
+    assign: (name, index, owner) => done("assign partition", text.assign, [name, index, owner ?? null]),
+    plan: (name, plan) => done("plan partitions", text.plan, [name, plan?.count ?? null, plan?.at ?? null]),
+    divide: (name, { at, count }) =>
+      Effect.flatMap(
+        query<{ readonly token: unknown }>("divide subscription", text.divide, [name]),
+        ([row]) => done("divide subscription", text.refill, [name, count, at, String(row?.token ?? 0)])
+      ),
+    move: ({ index, name, token }, from, { paused, position }) =>
+      Effect.map(
+        query("move checkpoint", text.move, [
+          name,
+          index,
+          token,
+          from,
+          position,
+          paused?.position ?? null,
+          paused?.reason ?? null
+        ]),
+        (rows) => rows.length > 0
+      ),
     resume: (name) =>
       isStorable(name)
         ? Effect.map(query("resume subscription", text.resume, [name]), (rows) => rows.length > 0)
         : Effect.succeed(false),
+    remove: (name) =>
+      Effect.forEach(text.remove, (statement) => done("remove subscription", statement, [name]), { discard: true }),
     bury: (name, { position }, reason, attempts) =>
       Effect.asVoid(query("keep dead letter", text.bury, [name, position, reason, attempts])),
     unbury: (name, position) =>
@@ -107,10 +181,22 @@ export const make = (client: SqlClient.SqlClient, schema: string, highWater: Hig
   }
 }
 
-const checkpointOf = ([row]: ReadonlyArray<CheckpointRow>): Checkpoint | undefined =>
-  row === undefined ? undefined : {
-    position: BigInt(String(row.position)),
-    paused: row.paused_position === null
-      ? undefined
-      : { position: BigInt(String(row.paused_position)), reason: row.paused_reason ?? "" }
+const divisionOf = (rows: ReadonlyArray<DivisionRow>): Division | undefined => {
+  const [first] = rows
+  return first === undefined ? undefined : {
+    generation: first.generation,
+    plan: first.plan_count === null ? undefined : { count: first.plan_count, at: bigintOf(first.plan_at) },
+    owners: first.owners ?? [],
+    partitions: rows.map((row) => ({
+      index: row.partition,
+      position: bigintOf(row.position),
+      paused: row.paused_position === null
+        ? undefined
+        : { position: bigintOf(row.paused_position), reason: row.paused_reason ?? "" },
+      owner: row.owner ?? undefined,
+      token: bigintOf(row.token)
+    }))
   }
+}
+
+const bigintOf = (value: unknown): bigint => BigInt(String(value))

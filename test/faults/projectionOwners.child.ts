@@ -1,0 +1,20 @@
+/** A process that owns its share of a projection until it is killed. Its one argument says where the database is. */
+import { NodeRuntime } from "@effect/platform-node"
+import { Effect, Layer } from "effect"
+import { Projection } from "effect-lifecycle/store"
+import * as PgStore from "effect-lifecycle/store/pg"
+import * as Database from "effect-lifecycle/testing/Database"
+import { counted, options, type Told } from "./projectionOwners.projection.ts"
+
+const told: Told = JSON.parse(process.argv[2] ?? "")
+const store = PgStore.layer({ pollEvery: "50 millis" }).pipe(
+  Layer.provide(Database.layerAt(told.address, { name: told.database, client: { maxConnections: 8 } }))
+)
+
+NodeRuntime.runMain(
+  Effect.gen(function*() {
+    const projections = yield* Projection.Projections
+    process.stdout.write("started\n")
+    return yield* projections.run(counted, options)
+  }).pipe(Effect.provide(store))
+)

@@ -1,0 +1,4 @@
+import { MemoryStore } from "effect-lifecycle/store"
+import { outboxContract } from "./outboxContract.ts"
+
+outboxContract("MemoryStore", MemoryStore.layer)

@@ -166,6 +166,8 @@ export interface Aggregate<
   readonly summaries: ReadonlySet<string>
   /** Whether some of its events have personal fields. */
   readonly personal: boolean
+  /** The name of the collection that its projection writes to; `undefined` without one. */
+  readonly rows: string | undefined
   /** Writes the row of a state; `undefined` without a projection. */
   readonly project: ((state: State, at: At) => Effect.Effect<void, StoreUnavailable, P>) | undefined
 }
@@ -272,6 +274,7 @@ export const make = <
     snapshots: snapshotting.make(options),
     summaries: new Set(summaries),
     personal: options.events.some((event) => event.personal),
+    rows: projection?.collection.name,
     project: projection === undefined ? undefined : (state, at) =>
       // With a projection, this is what the type says; without, there is no function to call.
       StateStore.use((store) => {

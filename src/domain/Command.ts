@@ -32,7 +32,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Option, PrimaryKey, Schema } from "effect"
+import { Context, Option, PrimaryKey, Schema, SchemaAST } from "effect"
 import { Rpc } from "effect/rpc"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
 import * as EventMeta from "../store/EventMeta.ts"
@@ -48,10 +48,12 @@ export interface Command<
   Tag extends string,
   Payload extends Schema.Top,
   Success extends Schema.Top,
-  Error extends Schema.Top
+  Error extends Schema.Top,
+  Http extends HttpRoute = HttpRoute
 > extends Rpc.Rpc<Tag, Payload, Success, DomainError.CommandErrors<Error>> {
   readonly kind: "command"
   readonly description: string | undefined
+  readonly http: Http
   readonly commandId: (payload: Payload["Type"]) => string | undefined
 }
 
@@ -65,8 +67,9 @@ export interface AggregateCommand<
   Tag extends string,
   Payload extends Schema.Top,
   Success extends Schema.Top,
-  Error extends Schema.Top
-> extends Command<Tag, Payload, Success, Error> {
+  Error extends Schema.Top,
+  Http extends HttpRoute = HttpRoute
+> extends Command<Tag, Payload, Success, Error, Http> {
   readonly aggregateId: (payload: Payload["Type"]) => string
 }
 
@@ -79,6 +82,7 @@ export interface AggregateCommand<
 export interface Any extends Rpc.AnyWithProps {
   readonly kind: "command"
   readonly description: string | undefined
+  readonly http: HttpRoute
   readonly commandId: (payload: never) => string | undefined
 }
 
@@ -90,6 +94,21 @@ export interface Any extends Rpc.AnyWithProps {
  */
 export interface AnyAggregate extends Any {
   readonly aggregateId: (payload: never) => string
+}
+
+/**
+ * Where `Domain.toHttpApi` serves a command.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HttpRoute {
+  /** `POST` when absent. */
+  readonly method?: "POST" | "PUT" | "PATCH" | "DELETE" | undefined
+  /** Segments such as `:id` are fields of the payload; `/commands/` and the tag when absent. */
+  readonly path?: `/${string}` | undefined
+  /** Of a success; 200 when absent, 204 for a command without one. */
+  readonly status?: number | undefined
 }
 
 /**
@@ -109,7 +128,8 @@ export type PayloadSchema<Payload extends Schema.Top | Schema.Struct.Fields> = P
 export interface Options<
   Payload extends Schema.Top | Schema.Struct.Fields,
   Success extends Schema.Top,
-  Error extends Schema.Top
+  Error extends Schema.Top,
+  Http extends HttpRoute = HttpRoute
 > {
   /** The fields of the payload, or its schema. */
   readonly payload?: Payload
@@ -120,6 +140,13 @@ export interface Options<
   readonly commandId?: ((payload: PayloadSchema<Payload>["Type"]) => string | undefined) | undefined
   /** One sentence for the reader of generated documentation. */
   readonly description?: string | undefined
+  /** Where it is served over HTTP. */
+  readonly http?:
+    | Http & {
+      /** The version of the aggregate after the command, for the `ETag` of the answer. */
+      readonly version?: ((success: Success["Type"]) => number) | undefined
+    }
+    | undefined
 }
 
 /**
@@ -135,23 +162,25 @@ export const make: {
     const Tag extends Namespaced,
     Payload extends Schema.Top | Schema.Struct.Fields = Schema.Void,
     Success extends Schema.Top = Schema.Void,
-    Error extends Schema.Top = Schema.Never
+    Error extends Schema.Top = Schema.Never,
+    const Http extends HttpRoute = {}
   >(
     tag: Tag,
-    options: Options<Payload, Success, Error> & {
+    options: Options<Payload, Success, Error, Http> & {
       /** Which aggregate the command is for. */
       readonly aggregateId: (payload: PayloadSchema<Payload>["Type"]) => string
     }
-  ): AggregateCommand<Tag, PayloadSchema<Payload>, Success, Error>
+  ): AggregateCommand<Tag, PayloadSchema<Payload>, Success, Error, Http>
   <
     const Tag extends Namespaced,
     Payload extends Schema.Top | Schema.Struct.Fields = Schema.Void,
     Success extends Schema.Top = Schema.Void,
-    Error extends Schema.Top = Schema.Never
+    Error extends Schema.Top = Schema.Never,
+    const Http extends HttpRoute = {}
   >(
     tag: Tag,
-    options?: Options<Payload, Success, Error> & { readonly aggregateId?: undefined }
-  ): Command<Tag, PayloadSchema<Payload>, Success, Error>
+    options?: Options<Payload, Success, Error, Http> & { readonly aggregateId?: undefined }
+  ): Command<Tag, PayloadSchema<Payload>, Success, Error, Http>
 } = (
   tag: string,
   options: Options<Schema.Top | Schema.Struct.Fields, Schema.Top, Schema.Top> & {
@@ -169,6 +198,7 @@ export const make: {
   return Object.assign(rpc, {
     kind: "command",
     description: options.description,
+    http: options.http ?? {},
     commandId,
     aggregateId: options.aggregateId
   }) as never
@@ -233,6 +263,20 @@ export const checkTag = (module: string, tag: string): void => {
   })
 }
 
+/**
+ * The payload without what makes it a primary key: a struct of plain values, as a client over HTTP writes them.
+ *
+ * @internal
+ */
+export const plainPayload = ({ _tag, payloadSchema }: Rpc.AnyWithProps): Schema.Top =>
+  typeof payloadSchema === "function" && "fields" in payloadSchema &&
+    SchemaAST.resolveIdentifier(payloadSchema.ast) === classOf(_tag)
+    // That is the class made below.
+    ? Schema.Struct((payloadSchema as { readonly fields: Schema.Struct.Fields }).fields)
+    : payloadSchema
+
+const classOf = (tag: string): string => `effect-lifecycle/domain/${tag}`
+
 /** @internal */
 export const payloadSchema = (
   tag: string,
@@ -244,7 +288,7 @@ export const payloadSchema = (
   if (commandId === undefined) return Schema.Struct(payload)
   const idOf: (payload: never) => string | undefined = commandId
   // Rpc's own `primaryKey` has to answer for every payload; here the key is only there when the payload has an id.
-  return class Payload extends Schema.Class<Payload>(`effect-lifecycle/domain/${tag}`)(payload) {
+  return class Payload extends Schema.Class<Payload>(classOf(tag))(payload) {
     constructor(...args: ConstructorParameters<Schema.Class<Payload, Schema.Struct<Schema.Struct.Fields>, {}>>) {
       super(...args)
       const id = idOf(this as never)

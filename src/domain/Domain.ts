@@ -3,6 +3,7 @@
  *
  * `Domain.toLayer` wraps each handler once and puts the wrapped one under the definition's own key, where `Mediator`, an
  * `RpcServer`, an HTTP handler and a cluster entity all find it. So they all run the same thing, exactly once.
+ * {@link toHttpApi} and {@link toRpcGroup} make the ways in from the same definitions.
  *
  * The order for a command of an aggregate:
  *
@@ -78,6 +79,7 @@ import * as Unit from "./internal/unit.ts"
 import { wrap } from "./internal/wrap.ts"
 import type { Middleware } from "./Middleware.ts"
 
+export { type DefinitionOf, type Definitions, toRpcGroup } from "./internal/definitions.ts"
 export {
   type EventFallbackOptions,
   type FallbackOptions,
@@ -107,6 +109,15 @@ export {
   handler,
   streamHandler
 } from "./internal/handlers.ts"
+export {
+  type CommandHeaders,
+  type HttpEndpoint,
+  type HttpError,
+  type HttpOptions,
+  toHttpApi,
+  toHttpGroup
+} from "./internal/httpApi.ts"
+export { toHttpHandlers } from "./internal/httpHandlers.ts"
 
 /**
  * How the events of a committed command are told to their handlers.

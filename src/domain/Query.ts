@@ -36,10 +36,12 @@ export interface Query<
   Tag extends string,
   Payload extends Schema.Top,
   Success extends Schema.Top,
-  Error extends Schema.Top
+  Error extends Schema.Top,
+  Http extends HttpRoute = HttpRoute
 > extends Rpc.Rpc<Tag, Payload, Success, DomainError.QueryErrors<Error>> {
   readonly kind: "query"
   readonly description: string | undefined
+  readonly http: Http
 }
 
 /**
@@ -52,10 +54,12 @@ export interface StreamQuery<
   Tag extends string,
   Payload extends Schema.Top,
   Success extends Schema.Top,
-  Error extends Schema.Top
+  Error extends Schema.Top,
+  Http extends StreamHttpRoute = StreamHttpRoute
 > extends Rpc.Rpc<Tag, Payload, RpcSchema.Stream<Success, DomainError.QueryErrors<Error>>> {
   readonly kind: "stream"
   readonly description: string | undefined
+  readonly http: Http
 }
 
 /**
@@ -67,6 +71,7 @@ export interface StreamQuery<
 export interface Any extends Rpc.AnyWithProps {
   readonly kind: "query"
   readonly description: string | undefined
+  readonly http: HttpRoute
 }
 
 /**
@@ -78,6 +83,31 @@ export interface Any extends Rpc.AnyWithProps {
 export interface AnyStream extends Rpc.AnyWithProps {
   readonly kind: "stream"
   readonly description: string | undefined
+  readonly http: StreamHttpRoute
+}
+
+/**
+ * Where `Domain.toHttpApi` serves a query.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HttpRoute {
+  /** `GET` when absent: then every field is one string, or several, of the query string. */
+  readonly method?: "GET" | "QUERY" | "POST" | undefined
+  /** Segments such as `:id` are fields of the payload; `/queries/` and the tag when absent. */
+  readonly path?: `/${string}` | undefined
+}
+
+/**
+ * Where `Domain.toHttpApi` serves a stream, and how.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StreamHttpRoute extends HttpRoute {
+  /** A line of JSON for each piece, or server-sent events; `ndjson` when absent. */
+  readonly stream?: "ndjson" | "sse" | undefined
 }
 
 /**
@@ -87,7 +117,8 @@ export interface AnyStream extends Rpc.AnyWithProps {
 export interface Options<
   Payload extends Schema.Top | Schema.Struct.Fields,
   Success extends Schema.Top,
-  Error extends Schema.Top
+  Error extends Schema.Top,
+  Http extends HttpRoute = HttpRoute
 > {
   /** The fields of the payload, or its schema. */
   readonly payload?: Payload
@@ -96,6 +127,13 @@ export interface Options<
   readonly error?: Error
   /** One sentence for the reader of generated documentation. */
   readonly description?: string | undefined
+  /** Where it is served over HTTP. */
+  readonly http?:
+    | Http & {
+      /** The version of what was read, for the `ETag` of the answer. */
+      readonly version?: ((success: Success["Type"]) => number) | undefined
+    }
+    | undefined
 }
 
 /**
@@ -108,11 +146,13 @@ export const make: <
   const Tag extends Command.Namespaced,
   Payload extends Schema.Top | Schema.Struct.Fields = Schema.Void,
   Success extends Schema.Top = Schema.Void,
-  Error extends Schema.Top = Schema.Never
+  Error extends Schema.Top = Schema.Never,
+  const Http extends HttpRoute = {}
 >(
   tag: Tag,
-  options?: Options<Payload, Success, Error>
-) => Query<Tag, Command.PayloadSchema<Payload>, Success, Error> = (tag, options = {}) => define("query", tag, options)
+  options?: Options<Payload, Success, Error, Http>
+) => Query<Tag, Command.PayloadSchema<Payload>, Success, Error, Http> = (tag, options = {}) =>
+  define("query", tag, options)
 
 /**
  * Defines a query that answers with a stream; `success` is one piece of it.
@@ -124,11 +164,12 @@ export const stream: <
   const Tag extends Command.Namespaced,
   Payload extends Schema.Top | Schema.Struct.Fields = Schema.Void,
   Success extends Schema.Top = Schema.Void,
-  Error extends Schema.Top = Schema.Never
+  Error extends Schema.Top = Schema.Never,
+  const Http extends StreamHttpRoute = {}
 >(
   tag: Tag,
-  options?: Options<Payload, Success, Error>
-) => StreamQuery<Tag, Command.PayloadSchema<Payload>, Success, Error> = (tag, options = {}) =>
+  options?: Options<Payload, Success, Error, Http>
+) => StreamQuery<Tag, Command.PayloadSchema<Payload>, Success, Error, Http> = (tag, options = {}) =>
   define("stream", tag, options)
 
 const define = (
@@ -144,5 +185,5 @@ const define = (
     error: DomainError.ofQuery(options.error ?? Schema.Never),
     stream: kind === "stream"
   })
-  return Object.assign(rpc, { kind, description: options.description }) as never
+  return Object.assign(rpc, { kind, description: options.description, http: options.http ?? {} }) as never
 }

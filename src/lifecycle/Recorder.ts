@@ -371,6 +371,39 @@ export interface EventBuried {
 }
 
 /**
+ * One attempt of a saga's step, or of its compensation, has ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SagaStepEnded {
+  readonly _tag: "SagaStepEnded"
+  readonly saga: string
+  readonly step: string
+  readonly action: "run" | "compensate"
+  /** `inDoubt`: it ended in a way that does not say whether anything has happened. */
+  readonly outcome: "success" | "failure" | "inDoubt" | "interrupted"
+  readonly attempt: number
+  readonly startNanos: bigint
+  readonly endNanos: bigint
+}
+
+/**
+ * A saga has ended, or waits for a person.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SagaEnded {
+  readonly _tag: "SagaEnded"
+  readonly saga: string
+  /** `completed`, `compensated`, `cancelled`, `abandoned`, or `parked:` and the reason. */
+  readonly outcome: string
+  /** Since it was started, by the store's clock. */
+  readonly ageMillis: number
+}
+
+/**
  * Everything a room can report.
  *
  * @category models
@@ -399,6 +432,8 @@ export type Report =
   | ChaosInjected
   | SubscriptionObserved
   | EventBuried
+  | SagaStepEnded
+  | SagaEnded
 
 /**
  * A listener: the report, and the fiber it happened on (for its tracer, clock and logger).

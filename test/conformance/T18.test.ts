@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schedule, Schema, Stream } from "effect"
-import { RpcGroup, RpcTest } from "effect/rpc"
+import { HttpApiClient } from "effect/http-api"
+import { RpcClient, RpcGroup, RpcTest } from "effect/rpc"
 import { ChainOfResponsibility, Command, Domain, Hooks, Mediator, Middleware, Query } from "effect-lifecycle/domain"
 import { Recorder } from "effect-lifecycle/lifecycle"
 import { joined, logging, UserJoined } from "../domain/support/meetings.ts"
@@ -16,6 +17,7 @@ import {
   placeHandler
 } from "../domain/support/orders.ts"
 import { memory } from "../domain/support/store.ts"
+import { overHttp, overSocket } from "../domain/support/tickets.ts"
 
 class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
 
@@ -26,6 +28,8 @@ const Settle = Command.make("payments.Settle", {
   error: Schema.Union([Broken, ChainOfResponsibility.NotHandled])
 })
 const group = RpcGroup.make(Place, Pay, Cancel, Buy, ById, Ids)
+const rpcs = Domain.toRpcGroup([Place, Pay, Cancel, Buy, ById, Ids])
+const api = Domain.toHttpApi("orders", [Place, Pay, Cancel, Buy, ById, Ids])
 
 const recorded = () => {
   const log: Array<string> = []
@@ -126,6 +130,49 @@ describe("T18: middleware and hooks run exactly once on every path", () => {
       assert.deepStrictEqual(yield* Stream.runCollect(client("orders.Ids", undefined)), [1, 2])
       assert.deepStrictEqual(log.splice(0), once.stream)
     }).pipe(Effect.provide(layer))
+  })
+
+  it.live("through an RPC server behind a socket", () => {
+    const { layer, log } = recorded()
+    return Effect.gen(function*() {
+      const client = yield* RpcClient.make(rpcs, { flatten: true, disableTracing: true })
+      yield* client("orders.Place", { orderId: "o-1", quantity: 1 })
+      assert.deepStrictEqual(log.splice(0), once.command)
+      const error = yield* Effect.flip(client("orders.Place", { orderId: "o-1", quantity: 101 }))
+      assert.strictEqual(error._tag, "OutOfStock")
+      assert.deepStrictEqual(log.splice(0), once.rejected)
+      yield* client("orders.Buy", { orderId: "o-2", quantity: 1 })
+      assert.deepStrictEqual(log.splice(0), once.nested)
+      yield* client("orders.ById", { orderId: "o-2" })
+      assert.deepStrictEqual(log.splice(0), once.query)
+      assert.deepStrictEqual(yield* Stream.runCollect(client("orders.Ids", undefined)), [1, 2])
+      assert.deepStrictEqual(log.splice(0), once.stream)
+    }).pipe(Effect.provide(overSocket(rpcs).pipe(Layer.provide(layer))))
+  })
+
+  it.live("through an HTTP server", () => {
+    const { layer, log } = recorded()
+    return Effect.gen(function*() {
+      const client = yield* HttpApiClient.make(api)
+      const place = (quantity: number) =>
+        client.orders["orders.Place"]({ payload: { orderId: "o-1", quantity }, headers: {} })
+      yield* place(1)
+      assert.deepStrictEqual(log.splice(0), once.command)
+      const error = yield* Effect.flip(place(101))
+      assert.strictEqual(error._tag, "OutOfStock")
+      assert.deepStrictEqual(log.splice(0), once.rejected)
+      yield* client.orders["orders.Cancel"]({ payload: { orderId: "o-1" }, headers: {} })
+      assert.deepStrictEqual(log.splice(0), aggregateCommand("orders.Cancel"))
+      yield* client.orders["orders.Buy"]({ payload: { orderId: "o-2", quantity: 1 }, headers: {} })
+      assert.deepStrictEqual(log.splice(0), once.nested)
+      yield* client.orders["orders.ById"]({ query: { orderId: "o-2" } })
+      assert.deepStrictEqual(log.splice(0), once.query)
+      const ids = yield* client.orders["orders.Ids"]()
+      assert.deepStrictEqual(yield* Stream.runCollect(ids), [1, 2])
+      assert.deepStrictEqual(log.splice(0), once.stream)
+    }).pipe(
+      Effect.provide(overHttp(api, Domain.toHttpHandlers(api, "orders")).pipe(Layer.provide(layer)))
+    )
   })
 
   it.effect("with the hooks around the caller after those of the layer", () => {

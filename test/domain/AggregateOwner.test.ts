@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Schema, Semaphore } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer, Schedule, Schema, Semaphore } from "effect"
+import type { Rpc } from "effect/rpc"
 import { Aggregate, AggregateOwner, Command, Domain, DomainEvent, Hooks, Mediator } from "effect-lifecycle/domain"
 import { EventStore, MemoryStore, Snapshots, Tenant } from "effect-lifecycle/store"
 
@@ -58,7 +59,7 @@ const asks = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<ReadonlyArra
     return Effect.map(self, () => [...asked])
   })
 
-const Live = Domain.toLayer([addHandler]).pipe(Layer.provideMerge(Watched))
+const Live = Domain.toLayer([addHandler], { conflicts: Schedule.recurs(2) }).pipe(Layer.provideMerge(Watched))
 const add = (by: number, key?: string, id = "c") =>
   Mediator.send(Add, { id, by, ...(key === undefined ? {} : { key }) })
 const stream = { category: "Counter", id: "c" }
@@ -173,6 +174,30 @@ describe("AggregateOwner", () => {
         assert.strictEqual(AggregateOwner.version(owner), undefined)
         assert.deepStrictEqual(yield* asks(add(1).pipe(AggregateOwner.within(owner))), ["read", "append"])
       }).pipe(Effect.provide(Live)))
+
+    it.effect("is not waited for by what a command sends to its own aggregate", () => {
+      const again = Domain.eventHandler(Added, {
+        name: "again",
+        handle: ({ by }) => by < 3 ? Effect.asVoid(Effect.orDie(add(by + 1))) : Effect.void
+      })
+      const live = Domain.toLayer([addHandler, again], { conflicts: Schedule.recurs(2) }).pipe(
+        Layer.provideMerge(Watched)
+      )
+      return Effect.gen(function*() {
+        const owner = AggregateOwner.make(Counter, "c")
+        let nested = 0
+        const handlers = yield* Effect.context<Rpc.ToHandler<typeof Add>>()
+        const faster = Effect.ignore(Effect.provideContext(add(3), handlers))
+        const nesting = Hooks.within({ beforeStore: () => nested++ === 0 ? faster : Effect.void })
+        yield* asks(add(1).pipe(AggregateOwner.within(owner)))
+        // The events of a command are told to handlers that still have the owner, so that it is not behind afterwards.
+        assert.deepStrictEqual(asked.filter((name) => name !== "append"), ["read"])
+        assert.strictEqual(AggregateOwner.version(owner), 3)
+        // Inside, it was faster than the command around it, and is undone with that attempt.
+        assert.deepStrictEqual(yield* add(3).pipe(nesting, AggregateOwner.within(owner)), { total: 9, version: 4 })
+        assert.isAbove(nested, 2)
+      }).pipe(Effect.provide(live))
+    })
 
     it.effect("of a command that was interrupted does not keep the next one waiting", () =>
       Effect.gen(function*() {

@@ -18,7 +18,7 @@ import {
   toOrder
 } from "./model.ts"
 
-export const OrdersDomain = Domain.toLayer([
+export const ordersHandlers = [
   Domain.aggregateHandler(Place, OrderAggregate, {
     reply: (state, _events, version, id) => ({ version, order: toOrder(state, id) })
   }),
@@ -71,4 +71,6 @@ export const OrdersDomain = Domain.toLayer([
           }))
         )))
   )
-])
+] as const
+
+export const OrdersDomain = Domain.toLayer(ordersHandlers)

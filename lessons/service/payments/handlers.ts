@@ -5,7 +5,7 @@ import { StateStore } from "effect-lifecycle/store"
 import { UsersClient } from "../shared/UsersClient.ts"
 import { ById, Charge, Pay, PaymentAggregate, PaymentNotFound, payments, toPayment } from "./model.ts"
 
-export const PaymentsDomain = Domain.toLayer([
+export const paymentsHandlers = [
   Domain.handler(Pay, (payload, { commandId }) =>
     Effect.gen(function*() {
       yield* UsersClient.use((client) => client.assertActive(payload.userId))
@@ -20,4 +20,6 @@ export const PaymentsDomain = Domain.toLayer([
       if (Option.isNone(row)) return yield* new PaymentNotFound({ id })
       return { version: row.value.version, payment: row.value.state }
     }))
-])
+] as const
+
+export const PaymentsDomain = Domain.toLayer(paymentsHandlers)

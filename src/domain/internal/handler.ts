@@ -40,7 +40,13 @@ export interface Sent {
  */
 export type Part =
   | { readonly _tag: "Function" }
-  | { readonly _tag: "Aggregate"; readonly aggregate: string; readonly events: ReadonlyArray<DomainEvent.Any> }
+  | {
+    readonly _tag: "Aggregate"
+    readonly aggregate: string
+    readonly events: ReadonlyArray<DomainEvent.Any>
+    /** The collection of its own projection. */
+    readonly rows?: string
+  }
   | { readonly _tag: "Fallback"; readonly primary: Node; readonly fallback: Node; readonly breaker: boolean }
   | { readonly _tag: "Chain"; readonly links: ReadonlyArray<Node> }
 

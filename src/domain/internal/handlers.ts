@@ -44,7 +44,12 @@ export const aggregateHandler = <
   tag: command._tag,
   name: command._tag,
   definition: command,
-  part: { _tag: "Aggregate", aggregate: aggregate.name, events: aggregate.events },
+  part: {
+    _tag: "Aggregate",
+    aggregate: aggregate.name,
+    events: aggregate.events,
+    ...aggregate.rows === undefined ? {} : { rows: aggregate.rows }
+  },
   prepare: (on) => {
     const services = on.services as Context.Context<EventStore | UnitOfWork>
     const stores = {

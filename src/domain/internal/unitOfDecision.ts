@@ -68,7 +68,8 @@ export const decideAndStore = <State, Event extends { readonly _tag: string }, R
     const again = answered(
       Effect.retry(once, { while: (error) => error instanceof Moved, schedule: decision.conflicts })
     )
-    return mine ? owner.turn.withPermit(again) : again
+    // What is sent to the same aggregate from inside its turn would wait for itself.
+    return mine ? owner.turn.withPermit(Effect.provideService(again, AggregateOwner.Current, undefined)) : again
   })
 
 const answered = <A, R>(self: Effect.Effect<A, unknown, R>): Effect.Effect<A, unknown, R> =>
@@ -97,10 +98,8 @@ const owned = <State, Event extends { readonly _tag: string }, R, P>(
     const trusted = owner.held as Folded<State> | undefined
     if (behind || trusted === undefined) return reading
     behind = true
-    return Effect.catch(
-      attempt(decision, command, hooks, { owner, trusted }),
-      (error) => error instanceof Doubt ? reading : Effect.fail(error)
-    )
+    const trusting = attempt(decision, command, hooks, { owner, trusted })
+    return Effect.catchIf(trusting, (error) => error instanceof Doubt, () => reading)
   })
 }
 
@@ -123,7 +122,9 @@ const attempt = <State, Event extends { readonly _tag: string }, R, P>(
     const commandId = command.commandId === undefined ? undefined : `${command.name}/${command.commandId}`
     const { expectedVersion } = command
 
-    const find = commandId === undefined ? Effect.succeedNone : stores.events.findAppend(stream, commandId)
+    const find = Effect.suspend(() =>
+      commandId === undefined ? Effect.succeedNone : stores.events.findAppend(stream, commandId)
+    )
     if (trusted === undefined) {
       const done = yield* find
       if (Option.isSome(done)) return yield* replay(decision, id, done.value)
@@ -221,7 +222,10 @@ const attempt = <State, Event extends { readonly _tag: string }, R, P>(
             owner.held = held
           }))
         }
-        yield* stores.unit.afterCommit(decision.committed(command, stored, hooks))
+        const committed = decision.committed(command, stored, hooks)
+        yield* stores.unit.afterCommit(
+          owner === undefined ? committed : Effect.provideService(committed, AggregateOwner.Current, owner)
+        )
         return reply(after, events, result.version, id)
       }))
     })

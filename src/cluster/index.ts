@@ -1,0 +1,2 @@
+export * as AggregateEntity from "./AggregateEntity.ts"
+export * as ClusterError from "./ClusterError.ts"

@@ -1,0 +1,53 @@
+import { Effect, Schema } from "effect"
+import { Domain, Query } from "effect-lifecycle/domain"
+import { HttpApiClient } from "effect/http-api"
+import { Close, TicketAggregate, ticketHandlers } from "./support/tickets.ts"
+
+const api = Domain.toHttpApi("tickets", ticketHandlers)
+
+export const calls = Effect.gen(function*() {
+  const client = yield* HttpApiClient.make(api)
+  const open = client.tickets["tickets.Open"]
+  const opened = yield* open({ params: { id: "a" }, payload: { title: "t" }, headers: { "if-match": 3 } })
+  const title: string = opened.title
+  // @ts-expect-error a field of the path is not in the body
+  yield* open({ params: { id: "a" }, payload: { id: "a", title: "t" }, headers: {} })
+  // @ts-expect-error the path has a segment
+  yield* open({ payload: { title: "t" }, headers: {} })
+  // @ts-expect-error a version is a number
+  yield* open({ params: { id: "a" }, payload: { title: "t" }, headers: { "if-match": "3" } })
+  // @ts-expect-error a query has no command id
+  yield* client.tickets["tickets.ById"]({ params: { id: "a" }, headers: { "idempotency-key": "k" } })
+  // @ts-expect-error there is no such command
+  yield* client.tickets["tickets.Reopen"]({})
+  return title
+})
+
+/** The failures of a command are those of its definition. */
+export const tags = (
+  error: Effect.Error<ReturnType<HttpApiClient.ForApi<typeof api>["tickets"]["tickets.Close"]>>
+): string => {
+  switch (error._tag) {
+    case "TicketNotFound":
+    case "TicketClosed":
+      return error.id
+    default:
+      return error._tag
+  }
+}
+
+/** The layer asks for the handlers of all its endpoints. */
+export const handlers = Domain.toHttpHandlers(api, "tickets")
+// @ts-expect-error the group has another name
+export const others = Domain.toHttpHandlers(api, "others")
+
+/** What was given to `toLayer` gives the group of the same definitions. */
+export const group = Domain.toRpcGroup([
+  Domain.aggregateHandler(Close, TicketAggregate, {
+    reply: (_state, _events, version) => ({ title: "", status: "open" as const, version })
+  })
+])
+export const close: typeof Close | undefined = group.requests.get("tickets.Close")
+
+// @ts-expect-error a query cannot be a PUT
+export const put = Query.make("x.Put", { success: Schema.Void, http: { method: "PUT" } })

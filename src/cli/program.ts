@@ -8,10 +8,12 @@ import { readFileSync } from "node:fs"
 import { dev } from "./dev.ts"
 import { diagnose } from "./diagnose.ts"
 import { doctor } from "./doctor.ts"
+import { gateway } from "./gateway.ts"
 import { grade } from "./grade.ts"
 import { learn } from "./learn.ts"
 import { probe } from "./probe.ts"
 import { serve } from "./serve.ts"
+import { store } from "./store.ts"
 
 /** Both `src/cli` and `dist/cli` lie two folders below the package. */
 const packageFile = new URL("../../package.json", import.meta.url)
@@ -19,7 +21,7 @@ const version = (): string => (JSON.parse(readFileSync(packageFile, "utf8")) as 
 
 const lifecycle = Command.make("lifecycle").pipe(
   Command.withDescription("The request lifecycle: learn it, run the example services, time a request, read a failure."),
-  Command.withSubcommands([learn, serve, probe, diagnose, doctor, grade, dev])
+  Command.withSubcommands([learn, serve, gateway, probe, diagnose, doctor, store, grade, dev])
 )
 
 /** What a person reads of a failure: the sentence of an error, the whole story of a bug. */
@@ -33,15 +35,17 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
     : Console.error(Cause.pretty(cause))
 }
 
-/** The commands of the workbook keep 1 for "not passed": what is asked in a wrong way ends them with 2. */
-const workbook = new Set(["learn", "grade", "dev"])
+/** These keep 1 for what they have found: what is asked in a wrong way ends them with 2. */
+const finding = new Set(["learn", "grade", "dev", "store"])
 
-/** To be stopped is the way `serve` ends; for every other command it is an interruption. */
+/** To be stopped is the way `serve` and `gateway` end; for every other command it is an interruption. */
 const teardown: Runtime.Teardown = (exit, onExit) => {
   const [, , command = ""] = process.argv
-  if (command === "serve" && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return onExit(0)
+  if ((command === "serve" || command === "gateway") && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) {
+    return onExit(0)
+  }
   const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-  if (workbook.has(command) && failure !== undefined && CliError.isCliError(failure)) {
+  if (finding.has(command) && failure !== undefined && CliError.isCliError(failure)) {
     return onExit(failure._tag === "ShowHelp" && failure.errors.length === 0 ? 0 : 2)
   }
   return Runtime.defaultTeardown(exit, onExit)

@@ -1,0 +1,136 @@
+/** `lifecycle gateway --config FILE`: the reverse proxy of this library as a process, or raw TCP forwarding with `--l4`. */
+import { Console, Effect, Layer, Option, Schema, type Scope } from "effect"
+import { Command, Flag } from "effect/cli"
+import type { GatewayConfig } from "../gateway/GatewayConfig.ts"
+import { load } from "./optional.ts"
+
+/**
+ * Raw TCP forwarding needs to know which upstream it leads to.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NoTcpUpstream extends Schema.TaggedError<NoTcpUpstream>()("NoTcpUpstream", {
+  file: Schema.String,
+  upstreams: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `${this.file} has ${this.upstreams.length} upstreams (${
+      this.upstreams.join(", ")
+    }), and raw TCP leads to one: ` +
+      "add \"tcp\": { \"upstream\": \"NAME\" }."
+  }
+}
+
+/** A configuration that was changed on disk is read again on SIGHUP; one that is wrong changes nothing. */
+const onHangUp = (reload: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    if (process.platform === "win32") return
+    const run = Effect.runForkWith(yield* Effect.context<never>())
+    const listener = () => void run(reload)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => process.on("SIGHUP", listener)),
+      () => Effect.sync(() => process.off("SIGHUP", listener))
+    )
+  })
+
+const http = Effect.fn("cli.gateway.http")(function*(file: string, config: GatewayConfig, json: boolean) {
+  const Gateway = yield* load(() => import("../gateway/Gateway.ts"))
+  const { load: read } = yield* load(() => import("../gateway/GatewayConfig.ts"))
+  const gateway = yield* Gateway.make(config)
+  yield* onHangUp(
+    read(file).pipe(
+      Effect.flatMap(gateway.reload),
+      Effect.matchEffect({
+        onSuccess: () => Console.error(`${file} is in force.`),
+        onFailure: (error) => Console.error(`${error.message}\nThe configuration before it stays in force.`)
+      })
+    )
+  )
+  const routes = config.routes.map(({ host, prefix, upstream }) => ({ host, prefix, upstream }))
+  yield* Console.log(
+    json
+      ? JSON.stringify({ url: gateway.url, host: gateway.host, port: gateway.port, routes })
+      : [
+        `gateway  ${gateway.url}`,
+        ...routes.map(({ host = "", prefix, upstream }) => `         ${host}${prefix} -> ${upstream}`),
+        "Stop with Ctrl+C."
+      ].join("\n")
+  )
+  return yield* Effect.never
+})
+
+const tcp = Effect.fn("cli.gateway.tcp")(function*(file: string, config: GatewayConfig, json: boolean) {
+  const TcpForwarder = yield* load(() => import("../gateway/TcpForwarder.ts"))
+  const upstreams = Object.keys(config.upstreams)
+  const name = config.tcp?.upstream ?? (upstreams.length === 1 ? upstreams[0] : undefined)
+  const upstream = name === undefined ? undefined : config.upstreams[name]
+  if (name === undefined || upstream === undefined) return yield* new NoTcpUpstream({ file, upstreams })
+  const targets = upstream.targets.map((target) => typeof target === "string" ? target : target.url)
+  const door = yield* TcpForwarder.make({
+    name,
+    targets,
+    host: config.listen?.host,
+    port: config.listen?.port ?? 8080,
+    balance: upstream.balance,
+    ejection: upstream.ejection,
+    connectTimeout: upstream.connectTimeout,
+    idleTimeout: config.tcp?.idle,
+    connections: config.limits?.connections,
+    gracePeriod: config.timeouts?.drain
+  })
+  const url = `tcp://${door.host}:${door.port}`
+  yield* Console.log(
+    json
+      ? JSON.stringify({ url, host: door.host, port: door.port, targets })
+      : `gateway  ${url} -> ${targets.join(", ")} (TCP)\nStop with Ctrl+C.`
+  )
+  return yield* Effect.never
+})
+
+/**
+ * Runs until it is stopped; Ctrl+C and SIGTERM drain it and end it with the exit code 0. SIGHUP reads the file again.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const gateway = Command.make(
+  "gateway",
+  {
+    config: Flag.String("config").pipe(
+      Flag.withAlias("c"),
+      Flag.withDescription("the configuration, a JSON file")
+    ),
+    json: Flag.Boolean("json").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("print the address as one JSON line when the gateway is ready")
+    ),
+    l4: Flag.Boolean("l4").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("forward raw TCP to one upstream, without looking at HTTP")
+    ),
+    accessLog: Flag.Boolean("access-log").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("write one JSON line for each request to standard error")
+    )
+  },
+  Effect.fn("cli.gateway")(function*({ accessLog, config: file, json, l4 }) {
+    const { load: read } = yield* load(() => import("../gateway/GatewayConfig.ts"))
+    const config = yield* read(file)
+    const logs = accessLog ? Option.some(yield* load(() => import("../observability/Logs.ts"))) : Option.none()
+    return yield* Effect.scoped((l4 ? tcp : http)(file, config, json)).pipe(
+      Effect.provide(
+        Option.match(logs, {
+          onNone: () => Layer.empty,
+          onSome: ({ layer }) =>
+            layer({
+              service: config.name ?? "gateway",
+              sink: (line) => void process.stderr.write(`${line}\n`)
+            })
+        })
+      )
+    )
+  })
+).pipe(
+  Command.withDescription("Run a reverse proxy: TLS, routes, balancing, health, retries and limits from a JSON file")
+)

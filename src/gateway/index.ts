@@ -1,0 +1,7 @@
+export * as Gateway from "./Gateway.ts"
+export * as GatewayConfig from "./GatewayConfig.ts"
+export * as LoadBalancer from "./LoadBalancer.ts"
+export * as Refusals from "./Refusals.ts"
+export * as ReverseProxy from "./ReverseProxy.ts"
+export * as TcpForwarder from "./TcpForwarder.ts"
+export * as UpstreamPool from "./UpstreamPool.ts"

@@ -1,0 +1,205 @@
+/** One exchange from its first header to its last byte: what it carries, who may end it, and what is said when it fails. */
+import { Cause, Clock, type Duration, Effect, Exit, Option } from "effect"
+import * as Recorder from "../../lifecycle/Recorder.ts"
+import * as Propagation from "../../request/Propagation.ts"
+import { defaults } from "../../server/SecurityHeaders.ts"
+import * as Refusals from "../Refusals.ts"
+import type { Trusts } from "./clientAddress.ts"
+import type { Downstream } from "./downstream.ts"
+import { passages } from "./forwarding.ts"
+import { isAmbiguous } from "./routing.ts"
+
+export interface Settings {
+  /** In reports. */
+  readonly service: string
+  readonly via: string
+  readonly trusts: Trusts
+  readonly requestTimeout: Duration.Input
+}
+
+/** How often one request may come by before it is a loop. */
+const mostPassages = 8
+/** How long what a refused client still sends is read, so that it gets to read its answer. */
+const lingerMillis = 1000
+
+export const conduct = (
+  down: Downstream,
+  settings: Settings,
+  work: Effect.Effect<void, { readonly _tag: string }>
+): Effect.Effect<void> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const startNanos = yield* Clock.monotonicTimeNanos
+      yield* Recorder.report(() => ({
+        _tag: "ServerRequestStarted",
+        service: settings.service,
+        method: methodOf(down)
+      }))
+      const extracted = yield* Propagation.extract(headersOf(down), {
+        trusted: settings.trusts(down.peer),
+        maximum: settings.requestTimeout,
+        default: settings.requestTimeout,
+        receivedAtNanos: startNanos
+      })
+      down.requestId = extracted.requestId
+      const exit = yield* Effect.andThen(sane(down, settings.via), work).pipe(
+        Effect.catchCause((cause) => refuse(down, settings.via, cause)),
+        Effect.withSpan("http.server", {
+          kind: "server",
+          attributes: { "http.request.method": methodOf(down), "lifecycle.service": settings.service }
+        }),
+        Propagation.run(extracted),
+        restore,
+        untilGone(down),
+        Effect.exit
+      )
+      yield* ended(down, settings.service, startNanos, exit)
+    })
+  )
+
+const headersOf = (down: Downstream): Propagation.HeadersInput => Object.fromEntries(down.headers)
+
+const known: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+  "TRACE",
+  "CONNECT"
+])
+
+const methodOf = (down: Downstream): string => known.has(down.method) ? down.method : "_OTHER"
+
+/** Refuses what the parser lets pass and another server could read differently. */
+const sane = (
+  down: Downstream,
+  via: string
+): Effect.Effect<void, Refusals.AmbiguousRequest | Refusals.LoopDetected | Refusals.MethodRefused> => {
+  const { headers, method } = down
+  const ambiguous = (reason: string) => Effect.fail(new Refusals.AmbiguousRequest({ reason }))
+  if (method === "TRACE" || method === "CONNECT") return Effect.fail(new Refusals.MethodRefused({ method }))
+  if ((headers.get("host")?.length ?? 0) > 1) return ambiguous("more than one Host")
+  if (down.authority === "" || /[\s/@?#\\]/.test(down.authority)) return ambiguous("no usable Host")
+  if (headers.has("transfer-encoding")) {
+    if (down.isHttp2 || headers.has("content-length")) return ambiguous("both Content-Length and Transfer-Encoding")
+    if (headers.get("transfer-encoding")?.join(",").trim().toLowerCase() !== "chunked") {
+      return ambiguous("a Transfer-Encoding other than chunked")
+    }
+  }
+  if (
+    (headers.get("content-length")?.length ?? 0) > 1 || !/^\d{0,15}$/.test(headers.get("content-length")?.[0] ?? "")
+  ) {
+    return ambiguous("an unusable Content-Length")
+  }
+  if (down.path !== "*" && !down.path.startsWith("/")) return ambiguous("an unusable target")
+  if (isAmbiguous(down.path)) return ambiguous("a path with dot segments, backslashes or control characters")
+  const times = passages(headers, via)
+  return times >= mostPassages ? Effect.fail(new Refusals.LoopDetected({ passages: times })) : Effect.void
+}
+
+/** A client that leaves ends the work for it, down to the upstream. */
+const untilGone = (down: Downstream) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const { sink } = down
+    const gone = () => {
+      if (!down.ended && down.brokenBy === undefined && !down.tunnelled) fiber.interruptUnsafe(fiber.id)
+    }
+    sink.on("close", gone)
+    return Effect.ensuring(self, Effect.sync(() => void sink.off("close", gone)))
+  })
+
+const upstreamTags: ReadonlySet<string> = new Set(["UpstreamFailed", "UpstreamTimeout"])
+
+const refuse = (down: Downstream, via: string, cause: Cause.Cause<{ readonly _tag: string }>): Effect.Effect<void> => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+  const error = Cause.hasDies(cause) ? undefined : Option.getOrUndefined(Cause.findErrorOption(cause))
+  const problem = error === undefined ? undefined : Refusals.table.describe(error)
+  const stage = error !== undefined && upstreamTags.has(error._tag) && down.tried > 1
+    ? "Balancer"
+    : problem?.stage ?? "Proxy"
+  const report = problem !== undefined
+    ? Effect.void
+    : Recorder.report(() => ({ _tag: "DefectCaught", stage, requestId: down.requestId, cause }))
+  if (down.headSent) return Effect.andThen(report, Effect.sync(() => down.sever("limit")))
+  const status = problem?.status ?? 500
+  const { title, type, ...rest } = problem?.document ?? { type: "about:blank", title: "Internal Server Error" }
+  const { status: _status, ...members } = { status, ...rest }
+  return Effect.andThen(
+    report,
+    answer(down, { status, stage, headers: { ...problem?.headers, via: `${down.version} ${via}` } }, {
+      type,
+      title,
+      status,
+      ...members,
+      instance: `urn:request:${down.requestId}`,
+      requestId: down.requestId,
+      stage
+    })
+  )
+}
+
+const answer = (
+  down: Downstream,
+  head: {
+    readonly status: number
+    readonly stage: Downstream["answeredBy"]
+    readonly headers: Readonly<Record<string, string>>
+  },
+  document: Readonly<Record<string, unknown>>
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const body = Buffer.from(JSON.stringify(document))
+    const unread = down.hasBody && !down.request.complete
+    // Nobody knows where the next request begins.
+    if (unread || head.status === 400) down.closing = true
+    down.answeredBy = head.stage
+    down.head(head.status, {
+      ...defaults,
+      ...head.headers,
+      "content-type": "application/problem+json",
+      "content-length": String(body.length),
+      "x-request-id": down.requestId
+    })
+    const { sink } = down
+    // Who waits for `100 Continue` has sent nothing yet.
+    if (!unread || down.awaitsContinue || down.isHttp2) {
+      return Effect.callback<void>((resume) =>
+        void sink.end(down.method === "HEAD" ? undefined : body, () => resume(Effect.void))
+      )
+    }
+    // The answer is complete by its length. A connection that closes on unread bytes would be reset, and the answer lost.
+    sink.write(body)
+    const drained = Effect.callback<void>((resume) => {
+      down.request.once("end", () => resume(Effect.void))
+      down.request.resume()
+    })
+    return drained.pipe(
+      Effect.timeoutOption(lingerMillis),
+      Effect.andThen(Effect.sync(() => {
+        sink.end()
+        if (!down.request.complete) down.request.socket.destroySoon()
+      }))
+    )
+  })
+
+const ended = (down: Downstream, service: string, startNanos: bigint, exit: Exit.Exit<void>): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    fiber.getRef(Recorder.Current)?.({
+      _tag: "ServerRequestEnded",
+      service,
+      method: methodOf(down),
+      route: down.route,
+      path: down.path.split("?")[0] ?? "",
+      status: Exit.isFailure(exit) && down.status === 0 ? 499 : down.status,
+      outcome: Exit.isFailure(exit) ? "aborted" : down.brokenBy === undefined ? "ok" : "failed",
+      stage: down.answeredBy ?? (down.brokenBy === undefined ? undefined : "Proxy"),
+      requestId: down.requestId,
+      userId: undefined,
+      startNanos,
+      endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+    }, fiber)
+    return Effect.void
+  })

@@ -1,0 +1,82 @@
+/** What the gateway says when Node's parser gives up on a request. */
+import { Clock, Effect } from "effect"
+import { STATUS_CODES } from "node:http"
+import type { Socket } from "node:net"
+import * as Recorder from "../../lifecycle/Recorder.ts"
+import * as RequestId from "../../request/RequestId.ts"
+import { defaults } from "../../server/SecurityHeaders.ts"
+import * as Refusals from "../Refusals.ts"
+import type { Settings } from "./conduct.ts"
+import type { Downstream } from "./downstream.ts"
+
+const tags: { readonly [code: string]: string } = {
+  HPE_HEADER_OVERFLOW: "HeadersTooLarge",
+  ERR_HTTP_REQUEST_TIMEOUT: "RequestStalled"
+}
+
+const tagOf = (error: NodeJS.ErrnoException): string => {
+  const packet = "rawPacket" in error && error.rawPacket instanceof Uint8Array ? error.rawPacket : undefined
+  // A method that Node has never heard of is not a malformed request, as long as the line is one.
+  if (error.code === "HPE_INVALID_METHOD" && packet !== undefined) {
+    if (/^[A-Z]{1,32} \S+ HTTP\/1\.[01]\r\n/.test(Buffer.from(packet.subarray(0, 8192)).toString("latin1"))) {
+      return "MethodUnknown"
+    }
+  }
+  return tags[error.code ?? ""] ?? "MalformedRequest"
+}
+
+export const refuseUnparsed = (
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  settings: Settings,
+  /** The exchange that was under way on this connection. */
+  down: Downstream | undefined
+): Effect.Effect<void> =>
+  Effect.flatMap(RequestId.generate, (requestId) =>
+    Effect.withFiber((fiber) => {
+      const problem = Refusals.table.describe({ _tag: tagOf(error) })
+      // Its headers were refused already, with an answer that is on its way.
+      if (down?.answeredBy !== undefined) {
+        socket.destroySoon()
+        return Effect.void
+      }
+      // Bytes of another answer may be under way, or the client has gone: then there is nothing to say.
+      if (problem === undefined || error.code === "ECONNRESET" || !socket.writable || hasAnswered(socket)) {
+        socket.destroy()
+        return Effect.void
+      }
+      const { stage, status } = problem
+      const body = JSON.stringify({ ...problem.document, instance: `urn:request:${requestId}`, requestId, stage })
+      const headers = {
+        ...defaults,
+        "content-type": "application/problem+json",
+        "content-length": Buffer.byteLength(body),
+        "x-request-id": requestId,
+        via: `1.1 ${settings.via}`,
+        connection: "close"
+      }
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("")
+      socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines}\r\n${body}`, () => socket.destroy())
+      const now = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+      fiber.getRef(Recorder.Current)?.({
+        _tag: "ServerRequestEnded",
+        service: settings.service,
+        method: "_OTHER",
+        route: undefined,
+        path: "",
+        status,
+        outcome: "ok",
+        stage,
+        requestId,
+        userId: undefined,
+        startNanos: now,
+        endNanos: now
+      }, fiber)
+      return Effect.void
+    }))
+
+// Node keeps the response it is writing on the socket, under a name it does not document.
+const hasAnswered = (socket: Socket): boolean => {
+  const message: unknown = "_httpMessage" in socket ? socket._httpMessage : undefined
+  return typeof message === "object" && message !== null && "headersSent" in message && message.headersSent === true
+}

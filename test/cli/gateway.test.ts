@@ -1,0 +1,121 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { spawn } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { ask, say, until, upstream } from "../gateway/harness.ts"
+import { lifecycle, root } from "./command.ts"
+
+const file = Effect.acquireRelease(
+  Effect.sync(() => {
+    const folder = mkdtempSync(join(tmpdir(), "lc-gateway-"))
+    const path = join(folder, "gateway.json")
+    return { folder, path, write: (config: unknown) => writeFileSync(path, JSON.stringify(config)) }
+  }),
+  ({ folder }) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+)
+
+/** `lifecycle gateway` as a process that goes on running. */
+const started = (args: ReadonlyArray<string>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const child = spawn(process.execPath, [join(root, "src", "cli", "bin.mjs"), "gateway", ...args], {
+        cwd: root,
+        env: { PATH: process.env.PATH ?? "", NO_COLOR: "1" },
+        stdio: ["ignore", "pipe", "pipe"]
+      })
+      const state = { child, out: "", err: "", code: undefined as number | null | undefined }
+      child.stdout.on("data", (chunk) => state.out += chunk)
+      child.stderr.on("data", (chunk) => state.err += chunk)
+      child.on("close", (code) => state.code = code)
+      return state
+    }),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  ).pipe(
+    Effect.tap((state) =>
+      Effect.sync(() => state.out.includes("\n") || state.code !== undefined).pipe(
+        Effect.repeat({ until: (done) => done }),
+        Effect.timeout("20 seconds")
+      )
+    )
+  )
+
+const leading = (target: string) => ({
+  listen: { port: 0 },
+  upstreams: { users: { targets: [target] } },
+  routes: [{ prefix: "/api", upstream: "users" }]
+})
+
+describe("lifecycle gateway", () => {
+  it.live(
+    "says in one JSON line where it listens, passes requests on, and ends with 0 on SIGTERM",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* upstream((request, response) => response.end(`got ${request.url}`))
+        const config = yield* file
+        config.write(leading(server.origin))
+        const gateway = yield* started(["--config", config.path, "--json", "--access-log"])
+        const ready: { readonly url: string; readonly port: number } = JSON.parse(gateway.out)
+        assert.strictEqual(ready.url, `http://127.0.0.1:${ready.port}`)
+        assert.strictEqual((yield* ask(ready.port, "/api/x?token=secret")).text, "got /api/x?token=secret")
+        yield* until(() => gateway.err.includes("\"path\":\"/api/x\""))
+        assert.notInclude(gateway.err, "secret")
+        gateway.child.kill("SIGTERM")
+        yield* until(() => gateway.code !== undefined)
+        assert.strictEqual(gateway.code, 0, gateway.err)
+      }),
+    { timeout: 60_000 }
+  )
+
+  it.live.skipIf(process.platform === "win32")(
+    "reads the file again on SIGHUP, and keeps the configuration before it when the new one is wrong",
+    () =>
+      Effect.gen(function*() {
+        const [one, two] = [
+          yield* upstream((_request, response) => response.end("one")),
+          yield* upstream((_request, response) => response.end("two"))
+        ]
+        const config = yield* file
+        config.write(leading(one.origin))
+        const gateway = yield* started(["--config", config.path, "--json"])
+        const { port }: { readonly port: number } = JSON.parse(gateway.out)
+        assert.strictEqual((yield* ask(port, "/api")).text, "one")
+        config.write({ ...leading(two.origin), routes: [{ prefix: "/api", upstream: "nobody" }] })
+        gateway.child.kill("SIGHUP")
+        yield* until(() => gateway.err.includes("stays in force"))
+        assert.include(gateway.err, "routes[0].upstream: No upstream is called \"nobody\"")
+        assert.strictEqual((yield* ask(port, "/api")).text, "one")
+        config.write(leading(two.origin))
+        gateway.child.kill("SIGHUP")
+        yield* until(() => gateway.err.includes("is in force."))
+        assert.strictEqual((yield* ask(port, "/api")).text, "two")
+      }),
+    { timeout: 60_000 }
+  )
+
+  it.live("refuses a broken configuration at start, with the path of the wrong field", () =>
+    Effect.gen(function*() {
+      const config = yield* file
+      config.write({ ...leading("http://127.0.0.1:1"), limits: { bodyBytes: "1 MB" } })
+      const { code, err } = yield* lifecycle(["gateway", "--config", config.path])
+      assert.strictEqual(code, 1)
+      assert.include(err, `${config.path} is not a usable gateway configuration:\n  limits.bodyBytes: `)
+    }), { timeout: 60_000 })
+
+  it.live("forwards raw TCP with --l4, and asks which upstream when there are several", () =>
+    Effect.gen(function*() {
+      const server = yield* upstream((request, response) => response.end(JSON.stringify(request.headers)))
+      const config = yield* file
+      config.write(leading(server.origin))
+      const gateway = yield* started(["--config", config.path, "--json", "--l4"])
+      const { port, url }: { readonly port: number; readonly url: string } = JSON.parse(gateway.out)
+      assert.strictEqual(url, `tcp://127.0.0.1:${port}`)
+      const answer = yield* say(port, "GET /anything HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+      assert.include(answer, "{\"host\":\"x\",\"connection\":\"close\"}")
+      config.write({ upstreams: { a: { targets: ["http://a:1"] }, b: { targets: ["http://b:1"] } }, routes: [] })
+      const { code, err } = yield* lifecycle(["gateway", "--config", config.path, "--l4"])
+      assert.strictEqual(code, 1)
+      assert.include(err, "\"tcp\"")
+    }), { timeout: 60_000 })
+})

@@ -2,9 +2,18 @@
 import { Console, Effect, Option, Runtime, Schema, type Scope } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { spawn } from "node:child_process"
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { constants } from "node:os"
-import { dirname, join, resolve } from "node:path"
+import { dirname, join, resolve, sep } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Assignment from "../workbook/Assignment.ts"
 import * as Catalogue from "../workbook/Catalogue.ts"
@@ -35,8 +44,8 @@ export class NotAllChecked extends Schema.TaggedError<NotAllChecked>()("NotAllCh
  */
 export class CannotGrade extends Schema.TaggedError<CannotGrade>()("CannotGrade", {
   reason: Schema.String,
-  /** 2 where the command was asked in a wrong way, 3 where the course is broken. */
-  code: Schema.Literals([2, 3])
+  /** 2 where the command was asked in a wrong way, 3 where the course is broken, 4 where nothing can be checked here. */
+  code: Schema.Literals([2, 3, 4])
 }) {
   override readonly [Runtime.errorExitCode] = this.code
   override get message(): string {
@@ -86,6 +95,16 @@ const place = (course: string): Effect.Effect<string, never, Scope.Scope> =>
     }),
     (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
   )
+
+/** The packages that are links to a place outside of `node_modules`, where a locked process reads nothing. */
+const linkedAway = (root: string): ReadonlyArray<string> => {
+  const modules = join(root, "node_modules")
+  if (!existsSync(modules)) return []
+  const real = realpathSync(modules)
+  return ["effect", "vitest", "@effect/vitest"].filter((name) =>
+    existsSync(join(real, name)) && !realpathSync(join(real, name)).startsWith(real + sep)
+  )
+}
 
 const course = () => {
   const text: unknown = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8"))
@@ -175,6 +194,18 @@ const gradeAll = Effect.fnUntraced(function*(given: {
   const locks = first === undefined
     ? undefined
     : yield* Locks.measure(grader, first.exercise, { seconds, megabytes })
+  const away = linkedAway(dirname(catalogue.folder))
+  // Without this each answer would have failed, and nobody would see why.
+  if (locks !== undefined && locks.reads === undefined && away.length > 0) {
+    return yield* new CannotGrade({
+      reason:
+        `Nothing can be checked here: ${away.join(", ")} in node_modules ${
+          away.length === 1 ? "is a link" : "are links"
+        } to another folder, and a locked process reads only the folder of the course. `
+        + "Install the packages there (`npm ci`), or make node_modules as a whole the link.",
+      code: 4
+    })
+  }
   return yield* Gradebook.grade({
     catalogue,
     assignment,

@@ -20,12 +20,13 @@ import {
   word
 } from "./internal/learnCommand.ts"
 import { hintFor, hintsOf, taskFor } from "./internal/learnHints.ts"
-import { lessonFile, loadPath, placeOn, resultOf } from "./internal/learnPath.ts"
+import { loadPath, placeOn, resultOf } from "./internal/learnPath.ts"
 import { predict } from "./internal/learnPredict.ts"
 import { progressLines, rowLine } from "./internal/learnScreen.ts"
 import {
   exerciseFor,
   isHidden,
+  lessonFile,
   lookOf,
   near,
   rowsOf,
@@ -67,7 +68,11 @@ const list = Command.make("list", {
   withSession(Effect.fnUntraced(function*(session, progress) {
     const look = lookOf(session)
     const { words } = look
-    const rows = rowsOf(session.exercises, progress).filter((row) =>
+    const path = Option.isSome(session.options.path) ? yield* loadPath(session, session.options.path.value) : undefined
+    const listed = path === undefined
+      ? session.exercises
+      : path.steps.flatMap((step) => step.kind === "exercise" ? [step.exercise] : [])
+    const rows = rowsOf(listed, progress).filter((row) =>
       (!pending || row.status !== "solved") && Option.getOrElse(level, () => row.level) === row.level
     )
     if (session.options.json) return yield* json(rows)
@@ -76,8 +81,13 @@ const list = Command.make("list", {
       const name = chapter.slice(3).replaceAll("-", " ")
       return [words.chapter(Number(chapter.slice(0, 2)), name), ...some.map((row) => rowLine(row, look)), ""]
     })
-    const { exercises, maximum, points, solved } = summaryOf(session, progress)
-    yield* say([...setLines(session), ...lines.flat(), words.solvedOf(solved, exercises, points, maximum)])
+    const { exercises, maximum, open, points, solved } = summaryOf({ ...session, exercises: listed }, progress)
+    yield* say([
+      ...setLines(session),
+      ...lines.flat(),
+      words.solvedOf(solved, exercises, points, maximum),
+      ...open === 0 ? [] : [words.pointsOpen(open)]
+    ])
   }))).pipe(Command.withDescription("All exercises, and how each stands"))
 
 const openCommand = Command.make(
@@ -97,21 +107,25 @@ const openCommand = Command.make(
 
 const hint = Command.make("hint", {
   id,
-  task: word("task", "the task that the hint is for; the first one with hints when absent"),
+  named: Argument.String("task").pipe(
+    Argument.withDescription("a task, such as b; the first that failed in the last check when absent"),
+    Argument.optional
+  ),
+  task: word("task", "the same as the task behind the exercise"),
   tier: Flag.Int("tier").pipe(
     Flag.optional,
     Flag.withDescription("1 a question, 2 the idea, 3 the shape of the answer")
   )
-}, ({ id, task, tier }) =>
+}, ({ id, named, task, tier }) =>
   withSession(Effect.fnUntraced(function*(session, progress) {
     const exercise = yield* exerciseFor(session, id, progress)
     const { manifest } = exercise
     const { words } = session
     const hints = hintsOf(exercise)
     const entry = Progress.entryOf(progress, manifest.id)
-    const chosen = Option.getOrElse(task, () => {
-      const left = [...hints.keys()].find((one) => (entry.hints[one] ?? 0) < (hints.get(one)?.length ?? 0))
-      return left ?? taskFor(hints, exercise, undefined)
+    const chosen = Option.getOrElse(Option.orElse(named, () => task), () => {
+      const left = [...hints.keys()].filter((one) => (entry.hints[one] ?? 0) < (hints.get(one)?.length ?? 0))
+      return entry.failing?.find((one) => hints.has(one)) ?? left[0] ?? taskFor(hints, exercise, undefined)
     })
     if (chosen === undefined) return yield* usage(words.noHints(manifest.id))
     const found = hintFor(hints, chosen, entry, Option.getOrUndefined(tier))

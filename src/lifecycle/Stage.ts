@@ -166,18 +166,18 @@ const byName: { readonly [Name in StageName]: Omit<Stage, "name"> } = {
   Balancer: {
     order: 5,
     side: "network",
-    owner: "whoever runs the load balancer and its health checks",
+    owner: "whoever runs the load balancer (AWS ALB, HAProxy, Envoy) and its health checks",
     lessonStep: 5,
     summary: "One of several healthy backends is chosen.",
-    modelledBy: { outside: "the load balancer (AWS ALB, HAProxy, Envoy)" }
+    modelledBy: { modules: [{ module: "effect-lifecycle/gateway/LoadBalancer", export: "make" }] }
   },
   Proxy: {
     order: 6,
     side: "network",
-    owner: "whoever configures the reverse proxy",
+    owner: "whoever configures the reverse proxy (nginx, Caddy, Kong, a CDN)",
     lessonStep: 6,
     summary: "A reverse proxy ends TLS, limits and buffers the body, adds forwarded headers and calls the application.",
-    modelledBy: { outside: "the reverse proxy (nginx, Caddy, Kong, a CDN)" }
+    modelledBy: { modules: [{ module: "effect-lifecycle/gateway/ReverseProxy", export: "make" }] }
   },
   Accept: {
     order: 7,

@@ -117,7 +117,7 @@ export const layer: Layer.Layer<
         Context.add(Archive, ArchiveMemory.make(database)),
         Context.add(Outbox, outbox.make(OutboxMemory.make(database), unit)),
         Context.add(SagaStore, sagas.make(SagasMemory.make(database), unit)),
-      Context.add(DynamicConsistencyBoundary, boundary.make(BoundaryMemory.make(database))),
+        Context.add(DynamicConsistencyBoundary, boundary.make(BoundaryMemory.make(database))),
         Context.add(Inbox, inbox.make(InboxMemory.make(database), unit)),
         Context.add(Subscriptions, subscribing.service),
         Context.add(Projections, projecting)

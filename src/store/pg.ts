@@ -73,6 +73,7 @@ import * as IdempotencyStorePg from "./internal/pg/IdempotencyStorePg.ts"
 import * as InboxPg from "./internal/pg/InboxPg.ts"
 import * as OutboxPg from "./internal/pg/OutboxPg.ts"
 import * as SagasPg from "./internal/pg/SagasPg.ts"
+import { invalidSchema } from "./internal/pg/schemaName.ts"
 import * as SnapshotsPg from "./internal/pg/SnapshotsPg.ts"
 import * as StateStorePg from "./internal/pg/StateStorePg.ts"
 import * as SubjectKeysPg from "./internal/pg/SubjectKeysPg.ts"
@@ -164,14 +165,8 @@ export const layer = (
   Layer.effectContext(Effect.gen(function*() {
     const { cache, collections = [], listen = true, migrate = true, notify = true, pollEvery = 500, schema = "es" } =
       options
-    if (!/^[a-z_][a-z0-9_]{0,47}$/.test(schema) || schema.startsWith("pg_")) {
-      return yield* new InvalidOption({
-        module: "PgStore.layer",
-        option: "schema",
-        value: JSON.stringify(schema),
-        allowed: "1 to 48 lower case letters, digits and underscores, not starting with a digit or pg_"
-      })
-    }
+    const refused = invalidSchema("PgStore.layer", schema)
+    if (refused !== undefined) return yield* refused
     const coalescing = yield* coalescingOf(options.coalesce)
     const sql = yield* SqlClient.SqlClient
     yield* migrate ? Migrations.run(sql, schema) : Migrations.check(sql, schema)

@@ -75,6 +75,7 @@ const sum = { solved: 2, exercises: 5, points: 10, maximum: 22, open: 0 }
 const state: ScreenState = {
   exercise,
   file: "workspace/03-retries/04-attempt/exercise.ts",
+  lesson: "lessons/03-retries/lesson.md",
   entry,
   summary: {
     solved: 12,
@@ -136,6 +137,7 @@ describe("the watch screen", () => {
     assert.deepStrictEqual(bare(state), [
       " 03.4 The attempt and the whole                        level 2, 4 points, repair",
       " workspace/03-retries/04-attempt/exercise.ts",
+      " lesson: lessons/03-retries/lesson.md",
       "",
       " ✓ a  a healthy call is made once                                  passed, guard",
       " ✗ b  a hanging dependency is tried again                         FAILED, 0 of 2",
@@ -159,6 +161,7 @@ describe("the watch screen", () => {
     assert.deepStrictEqual(words(state), [
       "03.4 The attempt and the whole (level 2, 4 points, repair)",
       "workspace/03-retries/04-attempt/exercise.ts",
+      "lesson: lessons/03-retries/lesson.md",
       "",
       "passed a: a healthy call is made once (guard)",
       "FAILED b: a hanging dependency is tried again (0 of 2 points)",
@@ -199,6 +202,18 @@ describe("the watch screen", () => {
     const shown = words({ ...state, verdict: { ...verdict, problem: "It cannot be loaded.", line: 7, types } as never })
     assert.include(shown.join("\n"), "problem: It cannot be loaded. (exercise.ts:7)\n")
     assert.include(shown.join("\n"), "FAILED: types, 1 error\n  line 3: No number. (TS2322)")
+  })
+
+  it("says what is wrong with the types before the tasks: a low window leaves out what stands below", () => {
+    const types = {
+      status: "failed",
+      durationMillis: 300,
+      errors: [{ line: 3, code: "TS2322", message: "No number." }]
+    }
+    const shown = render({ ...state, verdict: { ...verdict, types } as never }, look(false, "en"), 16).join("\n")
+    assert.include(shown, "line 3: No number. (TS2322)")
+    assert.include(shown, "more lines")
+    assert.notInclude(render({ ...state, lesson: undefined }, look(false, "en")).join("\n"), "lesson:")
   })
 
   it("never needs more than 80 columns, whatever is in it", () => {

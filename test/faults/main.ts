@@ -1,9 +1,13 @@
-/** `npm run faults -- ordering [EVENTS]`: exits with 1 when one of our readers missed, repeated or reordered an event. */
+/**
+ * `npm run faults -- ordering [EVENTS]`: exits with 1 when one of our readers missed, repeated or reordered an event.
+ * `npm run faults -- kill [ROUNDS]`: exits with 1 when an append or an effect was lost, doubled or torn.
+ */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import * as PgStore from "effect-lifecycle/store/pg"
 import { Database } from "effect-lifecycle/testing"
 import { hostile, type Options, table } from "./hostile.ts"
+import { isClean, killServer, killWriter, told } from "./kill.ts"
 
 const ordering = (events: number) => {
   const options: Options = { writers: 16, streams: 12, events, stallMillis: 4000 }
@@ -21,9 +25,30 @@ const ordering = (events: number) => {
   }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(store, Database.layerServer())))
 }
 
-const [name, events = "100000"] = process.argv.slice(2)
+const kill = (rounds: number) =>
+  Effect.gen(function*() {
+    for (const [name, run] of [["server", killServer], ["writer", killWriter]] as const) {
+      const outcome = yield* Effect.scoped(run(rounds))
+      process.stdout.write(told(name, outcome))
+      if (!isClean(outcome)) {
+        const { effects, faults, lost, torn } = outcome
+        process.stdout.write(`${JSON.stringify({ effects, faults, lost, torn }, null, 2)}\n`)
+        process.exitCode = 1
+      }
+    }
+  })
 
-if (name !== "ordering" || !/^[1-9][0-9]*$/.test(events)) {
-  process.stderr.write("usage: npm run faults -- ordering [EVENTS]\n")
+const [name = "", count] = process.argv.slice(2)
+const runs = new Map<string, { readonly usual: string; readonly run: (count: number) => Effect.Effect<void, unknown> }>(
+  [
+    ["ordering", { usual: "100000", run: ordering }],
+    ["kill", { usual: "20", run: kill }]
+  ]
+)
+const asked = runs.get(name)
+const size = count ?? asked?.usual ?? ""
+
+if (asked === undefined || !/^[1-9][0-9]*$/.test(size)) {
+  process.stderr.write("usage: npm run faults -- ordering [EVENTS] | kill [ROUNDS]\n")
   process.exitCode = 2
-} else NodeRuntime.runMain(ordering(Number(events)))
+} else NodeRuntime.runMain(asked.run(Number(size)))

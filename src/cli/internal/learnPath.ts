@@ -5,7 +5,7 @@ import { basename, join } from "node:path"
 import { type Exercise, find, maximum } from "../../workbook/Catalogue.ts"
 import { entryOf, hintsUsed, type Progress } from "../../workbook/Progress.ts"
 import type { Messages } from "../messages/Messages.ts"
-import { LearnProblem, near, type Session, usage } from "./learnSession.ts"
+import { LearnProblem, lessonFile, near, type Session, usage } from "./learnSession.ts"
 
 const File = Schema.Struct({
   title: Schema.String,
@@ -26,18 +26,6 @@ export interface Path {
   readonly name: string
   readonly title: string
   readonly steps: ReadonlyArray<Step>
-}
-
-/** The lesson of a chapter: by its number, its folder, or the id of one of its exercises. */
-export const lessonFile = (session: Session, word: string): string | undefined => {
-  const number = /^\d+/.exec(word)?.[0]
-  const ofExercise = find(session.catalogue, word)?.manifest.lesson
-  const names = [
-    ...ofExercise === undefined ? [] : [ofExercise],
-    ...number === undefined ? [] : globSync(`lessons/${number.padStart(2, "0")}-*`, { cwd: session.root }),
-    `lessons/${word}`
-  ]
-  return names.map((name) => join(session.root, name, "lesson.md")).find((file) => existsSync(file))
 }
 
 /** Reads `lessons/paths/NAME.json`. */

@@ -10,9 +10,8 @@ import * as Progress from "../../workbook/Progress.ts"
 import * as Workspace from "../../workbook/Workspace.ts"
 import { comparePrediction } from "./learnActions.ts"
 import { ask, endWith, interactive, json, say, withGrader, withSession, word } from "./learnCommand.ts"
-import { lessonFile } from "./learnPath.ts"
 import { heading, verdictLines } from "./learnScreen.ts"
-import { command, exerciseFor, lookOf, near, record, type Session, usage } from "./learnSession.ts"
+import { command, exerciseFor, lessonFile, lookOf, near, record, type Session, usage } from "./learnSession.ts"
 
 interface LessonPrediction {
   readonly question: string
@@ -62,10 +61,10 @@ const predictLesson = Effect.fnUntraced(function*(
   if (found === undefined) return yield* usage(words.noPredictionIn(name))
   let before = progress.lessons[name]
   if (before === undefined) {
+    yield* say([near(file), "", found.question, ""])
     if (Option.isNone(answer) && !interactive()) {
       return yield* usage(words.sayAnswer(command(`predict ${name.slice(0, 2)} --answer "..."`)))
     }
-    yield* say([near(file), "", found.question, ""])
     const text = Option.isSome(answer)
       ? answer.value
       : yield* Prompt.run(Prompt.String({ message: words.yourPrediction }))

@@ -40,6 +40,8 @@ export interface ScreenState {
   readonly exercise: Exercise
   /** The learner's file as it is shown. */
   readonly file: string
+  /** The lesson of the exercise as it is shown; absent where the course has none. */
+  readonly lesson: string | undefined
   readonly entry: Entry
   readonly summary: Summary
   readonly hints: number
@@ -171,8 +173,10 @@ export const verdictLines = (verdict: Verdict, look: Look): Array<string> => [
       ).map((line) => paint(look, "bad", line)),
       ""
     ],
+  // What does not type-check often explains what follows, and must not be what a low window leaves out.
+  ...verdict.types.status === "failed" ? typeLines(verdict, look) : [],
   ...verdict.tasks.flatMap((task) => taskLines(verdict, task, look)),
-  ...typeLines(verdict, look),
+  ...verdict.types.status === "failed" ? [] : typeLines(verdict, look),
   ...verdict.ignored.length === 0
     ? []
     : said(look, look.words.ownTests(verdict.ignored.length), look.plain ? 0 : 1),
@@ -327,7 +331,13 @@ const body = (state: ScreenState, look: Look): Array<string> => {
 export const render = (state: ScreenState, look: Look, rows = Infinity): ReadonlyArray<string> => {
   const { panel } = state
   const below = footer(state, look)
-  const head = [heading(state.exercise, look), `${look.plain ? "" : " "}${cut(state.file, look.columns - 1)}`, ""]
+  const indent = look.plain ? "" : " "
+  const head = [
+    heading(state.exercise, look),
+    indent + cut(state.file, look.columns - 1),
+    ...state.lesson === undefined ? [] : [indent + cut(look.words.lessonAt(state.lesson), look.columns - 1)],
+    ""
+  ]
   const notices = state.notices.flatMap((notice) => said(look, notice, look.plain ? 0 : 1))
   if (panel._tag === "List") {
     return [...listLines(panel, look, Math.max(3, Math.min(rows, 60) - below.length - 1)), ...below]

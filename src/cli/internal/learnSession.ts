@@ -1,6 +1,6 @@
 /** What every `learn` command works with: the course, the learner's folder, the progress, and how things are said. */
 import { DateTime, Effect, Option, Runtime, Schema } from "effect"
-import { existsSync } from "node:fs"
+import { existsSync, globSync } from "node:fs"
 import { dirname, join, relative, resolve, sep } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Assignment from "../../workbook/Assignment.ts"
@@ -161,6 +161,18 @@ export const near = (path: string): string => {
   return (way === "" || way.startsWith("..") ? path : way).split(sep).join("/")
 }
 
+/** The lesson of a chapter: by its number, its folder, or the id of one of its exercises. */
+export const lessonFile = (session: Session, word: string): string | undefined => {
+  const number = /^\d+/.exec(word)?.[0]
+  const ofExercise = Catalogue.find(session.catalogue, word)?.manifest.lesson
+  const names = [
+    ...ofExercise === undefined ? [] : [ofExercise],
+    ...number === undefined ? [] : globSync(`lessons/${number.padStart(2, "0")}-*`, { cwd: session.root }),
+    `lessons/${word}`
+  ]
+  return names.map((name) => join(session.root, name, "lesson.md")).find((file) => existsSync(file))
+}
+
 /** How this command is called from where the learner is; npm takes flags for itself that do not follow `--`. */
 export const command = (words = ""): string => {
   const clone = inside(process.cwd(), resolve(home)) && existsSync(join(home, "src", "index.ts"))
@@ -257,9 +269,11 @@ export const stateOf = (
 ): ScreenState => {
   const entry = Progress.entryOf(progress, exercise.manifest.id)
   const [, hints] = hintCount(hintsOf(exercise), entry)
+  const lesson = lessonFile(session, exercise.manifest.id)
   return {
     exercise,
     file: near(Workspace.fileOf(session.workspace, exercise)),
+    lesson: lesson === undefined ? undefined : near(lesson),
     entry,
     summary: summaryOf(session, progress),
     hints,

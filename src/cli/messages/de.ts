@@ -35,6 +35,7 @@ export const de: Messages = {
   ofPoints: (part, all) => `${part} von ${ofPoints(all)}`,
 
   checking: (id) => `${id} wird geprüft …`,
+  lessonAt: (file) => `Lektion: ${file}`,
   notChecked: "noch nicht geprüft",
   checkedIn: (seconds, time, attempt) => `geprüft in ${seconds} s, ${time}, Versuch ${attempt}`,
   notPassed: (part, all) => `noch nicht bestanden: ${part} von ${ofPoints(all)}`,

@@ -35,6 +35,7 @@ export const en = {
 
   // The watch screen.
   checking: (id: string): string => `checking ${id} …`,
+  lessonAt: (file: string): string => `lesson: ${file}`,
   notChecked: "not checked yet",
   checkedIn: (seconds: string, time: string, attempt: number): string =>
     `checked in ${seconds} s, ${time}, attempt ${attempt}`,

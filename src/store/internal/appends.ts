@@ -86,10 +86,11 @@ export const prepareOne = (append: Append, fiber: Fiber.Fiber<unknown, unknown>)
     (append.events.length === 0 ? invalid("events", "is empty; an append writes at least one event") : undefined)
   if (problem !== undefined) return problem
   const ambient = EventMeta.currentOf(fiber)
+  const ambientText = jsonText(ambient)
   const events: Array<PreparedEvent> = []
   const given = new Set<string>()
   for (const [index, event] of append.events.entries()) {
-    const prepared = prepareEvent(event, `events[${index}]`, ambient, fiber)
+    const prepared = prepareEvent(event, index, ambient, ambientText, fiber)
     if (prepared instanceof InvalidAppend) return prepared
     if (event.id !== undefined) {
       if (given.has(prepared.id)) return invalid(`events[${index}].id`, `is that of an event before it (${event.id})`)
@@ -102,29 +103,27 @@ export const prepareOne = (append: Append, fiber: Fiber.Fiber<unknown, unknown>)
 
 const prepareEvent = (
   event: NewEvent,
-  at: string,
+  index: number,
   ambient: Readonly<Record<string, string>>,
+  ambientText: string | undefined,
   fiber: Fiber.Fiber<unknown, unknown>
 ): PreparedEvent | InvalidAppend => {
-  const id = event.id ?? uuid(fiber)
+  const refuse = (field: string, reason: string) => invalid(`events[${index}].${field}`, reason)
   const schemaVersion = event.schemaVersion ?? 1
-  if (!isUuid(id)) return invalid(`${at}.id`, "is not a UUID")
-  const name = nameProblem(`${at}.type`, event.type, longest.type)
-  if (name !== undefined) return name
+  if (event.id !== undefined && !isUuid(event.id)) return refuse("id", "is not a UUID")
+  const name = nameProblem("type", event.type, longest.type)
+  if (name !== undefined) return refuse(name.field, name.reason)
   if (!Number.isInteger(schemaVersion) || schemaVersion < 1 || schemaVersion > 0x7fffffff) {
-    return invalid(`${at}.schemaVersion`, "is not a whole number from 1")
+    return refuse("schemaVersion", "is not a whole number from 1")
   }
   const data = jsonText(event.data)
-  if (data === undefined) return invalid(`${at}.data`, "is not a JSON value")
+  if (data === undefined) return refuse("data", "is not a JSON value")
   if (data.length > largest) {
-    return invalid(
-      `${at}.data`,
-      `is ${data.length} characters of JSON, more than ${largest}; store its address instead`
-    )
+    return refuse("data", `is ${data.length} characters of JSON, more than ${largest}; store its address instead`)
   }
-  const meta = jsonText(event.meta === undefined ? ambient : { ...ambient, ...event.meta })
-  if (meta === undefined) return invalid(`${at}.meta`, "is not a record of strings")
-  return { id: id.toLowerCase(), type: event.type, schemaVersion, data, meta }
+  const meta = event.meta === undefined ? ambientText : jsonText({ ...ambient, ...event.meta })
+  if (meta === undefined) return refuse("meta", "is not a record of strings")
+  return { id: event.id?.toLowerCase() ?? uuid(fiber), type: event.type, schemaVersion, data, meta }
 }
 
 /** An append that brings an id which its stream has at another place, or whose other events are not there. */

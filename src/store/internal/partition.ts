@@ -1,5 +1,5 @@
 /** One partition, for as long as this process holds it: from the mark to a page, to the handler, to the checkpoint. */
-import { Cause, Clock, Effect, Option, Schedule, Stream } from "effect"
+import { Cause, Clock, Effect, Fiber, Option, Schedule, Stream } from "effect"
 import type { EventStore, StoredEvent } from "../EventStore.ts"
 import type { Filter } from "../Subscription.ts"
 import { StoreUnavailable, type UnitOfWork } from "../UnitOfWork.ts"
@@ -47,6 +47,13 @@ interface State {
   readonly stored: bigint
   readonly storedAt: number
   readonly paused: Checkpoint["paused"]
+}
+
+/** Events that are being read. */
+interface Page {
+  readonly after: bigint
+  readonly upTo: bigint
+  readonly events: Fiber.Fiber<ReadonlyArray<StoredEvent>, StoreUnavailable>
 }
 
 /** The row is not as it was left: somebody else has the partition, or the answer of a commit was lost. */
@@ -139,6 +146,19 @@ export const follow = <E, R>(
     return state
   })
 
+  const read = (after: bigint, upTo: bigint) =>
+    Stream.runCollect(
+      store.readAll({ ...filter, tenants: filter.tenants ?? "all", after, upTo, limit: batchSize, share })
+    )
+
+  /** The page after the one that is being handled; given up when the checkpoint does not come to where it begins. */
+  let ahead: Page | undefined
+  const forget = Effect.suspend(() => {
+    const page = ahead
+    ahead = undefined
+    return page === undefined ? Effect.void : Fiber.interrupt(page.events)
+  })
+
   const save = (state: State) =>
     Effect.flatMap(commit(state, { position: state.position, paused: undefined }, Effect.void), stateOf)
 
@@ -156,26 +176,23 @@ export const follow = <E, R>(
     }
     const left = state.storedAt + saveAfter - (yield* Clock.currentTimeMillis)
     if (unsaved && left <= 0) return yield* save(state)
-    const beyond = backend.markBeyond(state.position)
-    const mark = unsaved ? yield* Effect.timeoutOption(beyond, left) : Option.some(yield* beyond)
-    if (Option.isNone(mark)) return yield* save(state)
-    const upTo = plan !== undefined && plan.at < mark.value ? plan.at : mark.value
-    const events = yield* Stream.runCollect(
-      store.readAll({
-        ...filter,
-        tenants: filter.tenants ?? "all",
-        after: state.position,
-        upTo,
-        limit: batchSize,
-        share
-      })
-    )
+    const next = ahead?.after === state.position ? ahead : yield* forget
+    ahead = undefined
+    let upTo: bigint
+    if (next === undefined) {
+      const beyond = backend.markBeyond(state.position)
+      const mark = unsaved ? yield* Effect.timeoutOption(beyond, left) : Option.some(yield* beyond)
+      if (Option.isNone(mark)) return yield* save(state)
+      upTo = plan !== undefined && plan.at < mark.value ? plan.at : mark.value
+    } else upTo = next.upTo
+    const events = yield* next === undefined ? read(state.position, upTo) : Fiber.join(next.events)
     const last = events.at(-1)
     if (last === undefined) {
       progress.moved(generation, hold.index, upTo)
       return { ...state, position: upTo, storedAt: unsaved ? state.storedAt : yield* Clock.currentTimeMillis }
     }
     const to = events.length === batchSize ? last.position : upTo
+    if (to < upTo) ahead = { after: to, upTo, events: yield* Effect.forkChild(read(to, upTo)) }
     if (events.length === 1) return yield* oneByOne(state, events, to)
     return yield* handleAll(state, events, to).pipe(
       Effect.flatMap(stateOf),

@@ -1,5 +1,5 @@
 /** `Subscriptions` over any backend. */
-import { Effect, Option, Schedule, Stream } from "effect"
+import { Effect, Exit, Option, Schedule, Stream } from "effect"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import { InvalidOption } from "../../resilience/InvalidOption.ts"
 import type { EventStore, StoredEvent } from "../EventStore.ts"
@@ -31,6 +31,30 @@ export interface Internals {
 /** Handles an event as its tenant. */
 export const asTenant = <E, R>(event: StoredEvent, handled: Effect.Effect<void, E, R>): Effect.Effect<void, E, R> =>
   Tenant.within(handled, event.stream.tenant)
+
+/**
+ * Handles events one after another, each as its tenant; a batch of one tenant has that once. An effect that has succeeded
+ * already costs nothing: most handlers leave most events alone.
+ */
+const inOrder = <E, R>(
+  events: ReadonlyArray<StoredEvent>,
+  handle: (event: StoredEvent) => Effect.Effect<void, E, R>
+): Effect.Effect<void, E, R> => {
+  const [first] = events
+  const shared = first !== undefined && events.every(({ stream }) => stream.tenant === first.stream.tenant)
+  const from = (start: number): Effect.Effect<void, E, R> => {
+    for (let index = start; index < events.length; index++) {
+      const event = events[index]
+      if (event === undefined) break
+      const handled = handle(event)
+      if (Exit.isExit(handled) && Exit.isSuccess(handled)) continue
+      return Effect.flatMap(shared ? handled : asTenant(event, handled), () => from(index + 1))
+    }
+    return Effect.void
+  }
+  const all = Effect.suspend(() => from(0))
+  return shared ? asTenant(first, all) : all
+}
 
 export const make = (
   backend: SubscriptionBackend,
@@ -100,7 +124,7 @@ export const make = (
     run: ({ handle, ...options }) =>
       runBatches({
         ...options,
-        handle: (events) => Effect.forEach(events, (event) => asTenant(event, handle(event)), { discard: true })
+        handle: (events) => inOrder(events, handle)
       }),
     events: ({ after = 0n, categories, tenants, types } = {}) =>
       Stream.unwrap(Effect.gen(function*() {

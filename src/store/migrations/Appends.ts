@@ -2,6 +2,29 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
+/** What a later migration changes in the functions of this one. */
+export interface Form {
+  /** Takes the place of a function that is there. */
+  readonly replace: boolean
+  /** A further column of the events: nothing, or a comma and an expression of what the row is made of. */
+  readonly checksum: (
+    stream: string,
+    version: string,
+    id: string,
+    type: string,
+    schemaVersion: string,
+    data: string,
+    meta: string
+  ) => string
+}
+
+const plain: Form = { replace: false, checksum: () => "" }
+
+const row = ["n.id", "n.type", "n.schema_version", "n.data", "n.meta"] as const
+
+const columns = (form: Form): string =>
+  `stream_id, version, event_id, type, schema_version, data, meta, at${form.replace ? ", checksum" : ""}`
+
 /**
  * Takes the lock of one stream, or makes it, and decides. From `v_tenant`, `v_category`, `v_name`, `v_expect`, `v_command`,
  * `v_given`, `v_count` and `v_ids` to `v_outcome`, `v_stream` and `v_version` (before), and to `v_first`, `v_last` and
@@ -98,8 +121,8 @@ const take = (schema: string): string => `
  * taken (`first_version` is its place in the append, `last_version` its version), 5 the stream is archived. Expectations: -1 any, -2 the stream
  * exists, else the exact version. `p_given` counts the ids that came from the caller.
  */
-const append = (schema: string): string =>
-  `create function ${schema}.append(
+export const append = (schema: string, form: Form = plain): string =>
+  `create${form.replace ? " or replace" : ""} function ${schema}.append(
   p_tenant text, p_category text, p_name text, p_expect bigint, p_command text, p_given int,
   p_ids text[], p_types text[], p_schema_versions int[], p_data text[], p_meta text[],
   out outcome int, out first_version bigint, out last_version bigint, out last_position bigint
@@ -123,13 +146,25 @@ begin${take(schema)}
   end if;
   v_at := clock_timestamp();
   if v_count = 1 then
-    insert into ${schema}.events as e (stream_id, version, event_id, type, schema_version, data, meta, at)
-      values (v_stream, v_version + 1, p_ids[1]::uuid, p_types[1], p_schema_versions[1], p_data[1]::json, p_meta[1]::json, v_at)
+    insert into ${schema}.events as e (${columns(form)})
+      values (v_stream, v_version + 1, p_ids[1]::uuid, p_types[1], p_schema_versions[1], p_data[1]::json, p_meta[1]::json, v_at${
+    form.checksum(
+      "v_stream",
+      "v_version + 1",
+      "p_ids[1]",
+      "p_types[1]",
+      "p_schema_versions[1]",
+      "p_data[1]",
+      "p_meta[1]"
+    )
+  })
       returning e.position into v_position;
   else
     with written as (
-      insert into ${schema}.events as e (stream_id, version, event_id, type, schema_version, data, meta, at)
-        select v_stream, v_version + n.place, n.id::uuid, n.type, n.schema_version, n.data::json, n.meta::json, v_at
+      insert into ${schema}.events as e (${columns(form)})
+        select v_stream, v_version + n.place, n.id::uuid, n.type, n.schema_version, n.data::json, n.meta::json, v_at${
+    form.checksum("v_stream", "v_version + n.place", ...row)
+  }
         from unnest(p_ids, p_types, p_schema_versions, p_data, p_meta)
           with ordinality as n (id, type, schema_version, data, meta, place)
         order by n.place
@@ -146,94 +181,125 @@ begin${take(schema)}
 end $$`
 
 /**
- * Many appends, each to a stream of its own and each by itself: a conflict is a row of the answer and leaves the others
+ * Many appends, each to a stream of its own and each by itself: a conflict is a place of the answer and leaves the others
  * alone. They come in the order of their streams' names, so two such statements wait for each other instead of
- * deadlocking. \`p_owners\` says which append an event is of, from 1.
+ * deadlocking: first they make the streams that are missing, then they lock all of them, both in that order. A statement
+ * of many rows costs a third of as many statements, so each step is one; only appends that bring ids of events go singly.
+ * `p_owners` says which append an event is of, from 1, and `p_befores` how many events come before those of an append.
+ *
+ * The settings keep plans that were made while the tables were small from being used when they have grown.
  */
-const appendEach = (schema: string): string =>
-  `create function ${schema}.append_each(
+export const appendEach = (schema: string, form: Form = plain): string =>
+  `create${form.replace ? " or replace" : ""} function ${schema}.append_each(
   p_tenants text[], p_categories text[], p_names text[], p_expects bigint[], p_commands text[], p_givens int[],
-  p_counts int[], p_owners int[],
-  p_ids text[], p_types text[], p_schema_versions int[], p_data text[], p_meta text[]
-) returns table (outcome int, first_version bigint, last_version bigint, last_position bigint)
-language plpgsql as $$
+  p_counts int[], p_befores int[], p_owners int[],
+  p_ids text[], p_types text[], p_schema_versions int[], p_data text[], p_meta text[],
+  out outcomes int[], out first_versions bigint[], out last_versions bigint[], out last_positions bigint[]
+) language plpgsql set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
-  v_tenant text;
-  v_category text;
-  v_name text;
-  v_expect bigint;
-  v_command text;
-  v_given int;
-  v_count int;
-  v_ids text[];
-  v_at timestamptz;${declarations}
-  v_before int := 0;
-  v_written int := 0;
-  v_commands boolean := false;
-  v_outcomes int[] := '{}';
-  v_streams bigint[] := '{}';
-  v_bases bigint[] := '{}';
-  v_firsts bigint[] := '{}';
-  v_lasts bigint[] := '{}';
-  v_places bigint[] := '{}';
+  v_streams bigint[];
+  v_bases bigint[];
   v_positions bigint[];
+  v_at timestamptz;
+  v_done record;
+  v_low int := 1;
+  v_high int;
 begin
-  for i in 1 .. cardinality(p_tenants) loop
-    v_tenant := p_tenants[i];
-    v_category := p_categories[i];
-    v_name := p_names[i];
-    v_expect := p_expects[i];
-    v_command := nullif(p_commands[i], '');
-    v_given := p_givens[i];
-    v_count := p_counts[i];
-    if v_given > 0 then
-      v_ids := p_ids[v_before + 1 : v_before + v_count];
-    end if;${take(schema)}
-    if v_outcome = 0 then
-      v_first := v_version + 1;
-      v_last := v_version + v_count;
-      v_written := v_written + v_count;
-      v_position := v_written; -- its place among the positions until they are known
-      v_commands := v_commands or v_command is not null;
-    end if;
-    v_outcomes[i] := v_outcome;
-    v_streams[i] := v_stream;
-    v_bases[i] := v_version - v_before;
-    v_firsts[i] := v_first;
-    v_lasts[i] := v_last;
-    v_places[i] := v_position;
-    v_before := v_before + v_count;
-  end loop;
-
-  if v_written > 0 then
-    v_at := clock_timestamp();
-    with written as (
-      insert into ${schema}.events as e (stream_id, version, event_id, type, schema_version, data, meta, at)
-        select v_streams[n.owner], v_bases[n.owner] + n.place, n.id::uuid, n.type, n.schema_version, n.data::json,
-          n.meta::json, v_at
-        from unnest(p_owners, p_ids, p_types, p_schema_versions, p_data, p_meta)
-          with ordinality as n (owner, id, type, schema_version, data, meta, place)
-        where v_outcomes[n.owner] = 0
-        order by n.place
-        returning e.position
-    ) select array_agg(w.position order by w.position) into v_positions from written w;
+  if 0 < any (p_givens) then
     for i in 1 .. cardinality(p_tenants) loop
-      if v_outcomes[i] = 0 then
-        v_places[i] := v_positions[v_places[i]];
-      end if;
+      v_high := v_low + p_counts[i] - 1;
+      select * into v_done from ${schema}.append(
+        p_tenants[i], p_categories[i], p_names[i], p_expects[i], nullif(p_commands[i], ''), p_givens[i],
+        p_ids[v_low:v_high], p_types[v_low:v_high], p_schema_versions[v_low:v_high],
+        p_data[v_low:v_high], p_meta[v_low:v_high]);
+      outcomes[i] := v_done.outcome;
+      first_versions[i] := v_done.first_version;
+      last_versions[i] := v_done.last_version;
+      last_positions[i] := v_done.last_position;
+      v_low := v_high + 1;
     end loop;
-    if v_commands then
-      insert into ${schema}.appends (stream_id, command_id, first_version, version, position, at)
-        select v_streams[n.place], n.command, v_firsts[n.place], v_lasts[n.place], v_places[n.place], v_at
-        from unnest(p_commands) with ordinality as n (command, place)
-        where n.command <> '' and v_outcomes[n.place] = 0;
-    end if;
+    return;
   end if;
-  return query select t.outcome, t.first_version, t.last_version, t.last_position
-    from unnest(v_outcomes, v_firsts, v_lasts, v_places)
-      with ordinality as t (outcome, first_version, last_version, last_position, place)
-    order by t.place;
+
+  if 0 = any (p_expects) or -1 = any (p_expects) then
+    insert into ${schema}.streams (tenant, category, name, version)
+      select n.tenant, n.category, n.name, 0
+      from unnest(p_tenants, p_categories, p_names, p_expects)
+        with ordinality as n (tenant, category, name, expect, place)
+      where n.expect in (0, -1) and not exists (
+        select from ${schema}.streams s where s.tenant = n.tenant and s.category = n.category and s.name = n.name
+      )
+      order by n.place
+      on conflict (tenant, category, name) do nothing;
+  end if;
+  -- A row is locked as its place is reached, because nothing but the place can drive a lateral query.
+  select array_agg(n.stream), array_agg(n.version - n.before),
+      array_agg(case when n.outcome = 0 then n.version + 1 else 0 end),
+      array_agg(case when n.outcome = 0 then n.version + n.count else coalesce(n.version, 0) end),
+      array_agg(n.outcome)
+    into v_streams, v_bases, first_versions, last_versions, outcomes
+    from (
+      select s.id as stream, s.version, n.before, n.count,
+        case when s.archived then 5
+          when s.version = n.expect or n.expect = -1 or (n.expect = -2 and s.version > 0) then 0
+          else 2 end as outcome
+      from unnest(p_tenants, p_categories, p_names, p_expects, p_befores, p_counts)
+        with ordinality as n (tenant, category, name, expect, before, count, place)
+      left join lateral (
+        select s.id, s.version, s.archived_at is not null as archived from ${schema}.streams s
+          where s.tenant = n.tenant and s.category = n.category and s.name = n.name for no key update
+      ) s on true
+      order by n.place
+    ) n;
+  last_positions := array_fill(0::bigint, array[cardinality(p_tenants)]);
+
+  -- A statement of its own, so that it sees what the holders of the locks before have written.
+  if '' <> any (p_commands) then
+    for v_done in
+      select n.place, a.first_version, a.version, a.position
+      from unnest(v_streams, p_commands) with ordinality as n (stream, command, place)
+      join ${schema}.appends a on a.stream_id = n.stream and a.command_id = n.command
+      where n.command <> ''
+    loop
+      outcomes[v_done.place] := 1;
+      first_versions[v_done.place] := v_done.first_version;
+      last_versions[v_done.place] := v_done.version;
+      last_positions[v_done.place] := v_done.position;
+    end loop;
+  end if;
+  if 0 <> all (outcomes) then
+    return;
+  end if;
+
+  update ${schema}.streams s set version = n.version
+    from unnest(v_streams, last_versions, outcomes) as n (stream, version, outcome)
+    where s.id = n.stream and n.outcome = 0;
+  v_at := clock_timestamp();
+  with written as (
+    insert into ${schema}.events as e (${columns(form)})
+      select v_streams[n.owner], v_bases[n.owner] + n.place, n.id::uuid, n.type, n.schema_version, n.data::json,
+        n.meta::json, v_at${form.checksum("v_streams[n.owner]", "v_bases[n.owner] + n.place", ...row)}
+      from unnest(p_owners, p_ids, p_types, p_schema_versions, p_data, p_meta)
+        with ordinality as n (owner, id, type, schema_version, data, meta, place)
+      where outcomes[n.owner] = 0
+      order by n.place
+      returning e.position
+  ) select array_agg(w.position order by w.position) into v_positions from written w;
+  v_low := 0;
+  for i in 1 .. cardinality(p_tenants) loop
+    if outcomes[i] = 0 then
+      v_low := v_low + p_counts[i];
+      last_positions[i] := v_positions[v_low];
+    end if;
+  end loop;
+  if '' <> any (p_commands) then
+    insert into ${schema}.appends (stream_id, command_id, first_version, version, position, at)
+      select n.stream, n.command, n.first_version, n.version, n.position, v_at
+      from unnest(v_streams, p_commands, first_versions, last_versions, last_positions, outcomes)
+        as n (stream, command, first_version, version, position, outcome)
+      where n.command <> '' and n.outcome = 0;
+  end if;
 end $$`
 
 /**

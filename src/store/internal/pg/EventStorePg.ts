@@ -37,6 +37,14 @@ export interface ResultRow {
   readonly last_position: unknown
 }
 
+/** The same for many appends, by their places. */
+interface ResultArrays {
+  readonly outcomes: ReadonlyArray<number>
+  readonly first_versions: ReadonlyArray<unknown>
+  readonly last_versions: ReadonlyArray<unknown>
+  readonly last_positions: ReadonlyArray<unknown>
+}
+
 export interface EventRow {
   readonly position: unknown
   readonly version: unknown
@@ -106,18 +114,17 @@ export const make = Effect.fnUntraced(function*(
     )
 
   const together = (prepared: ReadonlyArray<Prepared>) =>
-    retried(sql.unsafe<ResultRow>(text.appendEach, [
-      ...appendArrays(prepared),
-      prepared.flatMap(({ events }, index) => events.map(() => index + 1)),
-      ...eventArrays(prepared.flatMap(({ events }) => events))
-    ])).pipe(Effect.map((rows) => {
-      const answers = prepared.map((one, index) => {
-        const row = rows[index]
-        return row === undefined ? noAnswer : answerOf(one, row)
-      })
-      if (rows.some(({ outcome }) => outcome === 0)) appended()
-      return answers
-    }))
+    Effect.map(
+      retried(sql.unsafe<ResultArrays>(text.appendEach, [
+        ...appendArrays(prepared),
+        ...placeArrays(prepared),
+        ...eventArrays(prepared.flatMap(({ events }) => events))
+      ])),
+      ([rows]) => {
+        if (rows?.outcomes.includes(0) === true) appended()
+        return prepared.map((one, index) => rows === undefined ? noAnswer : answerOf(one, rowOf(rows, index)))
+      }
+    )
 
   const coalescer = coalesce === undefined ? undefined : yield* Coalescer.make({
     together,
@@ -222,9 +229,9 @@ const textOf = (schema: string) => {
   return {
     append: `select outcome, first_version, last_version, last_position from ${schema}.append(
       $1, $2, $3, $4::bigint, $5, $6::int, $7::text[], $8::text[], $9::int[], $10::text[], $11::text[])`,
-    appendEach: `select outcome, first_version, last_version, last_position from ${schema}.append_each(
-      $1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::int[], $7::int[], $8::int[],
-      $9::text[], $10::text[], $11::int[], $12::text[], $13::text[])`,
+    appendEach: `select outcomes, first_versions, last_versions, last_positions from ${schema}.append_each(
+      $1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::int[], $7::int[], $8::int[], $9::int[],
+      $10::text[], $11::text[], $12::int[], $13::text[], $14::text[])`,
     appendAll: `select outcome, first_version, last_version, last_position from ${schema}.append_all(
       $1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::int[], $7::int[],
       $8::text[], $9::text[], $10::int[], $11::text[], $12::text[]) order by append_index`,
@@ -305,6 +312,24 @@ const appendArrays = (appends: ReadonlyArray<Prepared>): ReadonlyArray<unknown> 
   appends.map(({ given }) => given),
   appends.map(({ events }) => events.length)
 ]
+
+/** How many events of the statement come before those of an append, and which append each event is of, from 1. */
+const placeArrays = (appends: ReadonlyArray<Prepared>): ReadonlyArray<ReadonlyArray<number>> => {
+  const befores: Array<number> = []
+  const owners: Array<number> = []
+  for (const { events } of appends) {
+    befores.push(owners.length)
+    for (let left = events.length; left > 0; left--) owners.push(befores.length)
+  }
+  return [befores, owners]
+}
+
+const rowOf = (rows: ResultArrays, index: number): ResultRow => ({
+  outcome: rows.outcomes[index] ?? -1,
+  first_version: rows.first_versions[index],
+  last_version: rows.last_versions[index],
+  last_position: rows.last_positions[index]
+})
 
 export const answerOf = (append: Prepared, row: ResultRow): Coalescer.Answer =>
   row.outcome === 4

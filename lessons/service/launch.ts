@@ -9,7 +9,16 @@ import { Config, Context, Effect, type FileSystem, Layer, Metric, type Path, Red
 import { Logs, Metrics, Names, Spans } from "effect-lifecycle/observability"
 import { Authentication, Conditional, Idempotency, Problems, ServerStack } from "effect-lifecycle/server"
 import { layer as nodeListener } from "effect-lifecycle/server/NodeListener"
-import { type EventStore, IdempotencyStore, type StateStore, type UnitOfWork } from "effect-lifecycle/store"
+import {
+  type EventStore,
+  IdempotencyStore,
+  type Inbox,
+  type Outbox,
+  type Projection,
+  type Snapshots,
+  type StateStore,
+  type UnitOfWork
+} from "effect-lifecycle/store"
 import * as Pg from "effect-lifecycle/store/pg"
 import { Database } from "effect-lifecycle/testing"
 import { type Etag, type HttpClient, type HttpPlatform, type HttpRouter, HttpServer } from "effect/http"
@@ -144,7 +153,11 @@ type Surroundings =
   | HttpServer.HttpServer
   | Idempotency.IdempotencyRecords
   | IdempotencyStore.IdempotencyStore
+  | Inbox.Inbox
+  | Outbox.Outbox
   | Path.Path
+  | Projection.Projections
+  | Snapshots.Snapshots
   | SqlClient.SqlClient
   | StateStore.StateStore
   | UnitOfWork.UnitOfWork

@@ -161,6 +161,8 @@ export const make = (): Recorder => {
         ).updateUnsafe(seconds(report), context)
       case "SubscriptionObserved":
       case "EventBuried":
+      case "SagaStepEnded":
+      case "SagaEnded":
         return store(report, context)
       default:
         return guards(report, context)

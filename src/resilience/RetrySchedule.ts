@@ -265,3 +265,27 @@ const deadlineOf = (
 
 const earlier = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>
   a === undefined ? b : b === undefined || a < b ? a : b
+
+/**
+ * The delay that a schedule gives to its `attempt`-th failure; none where it has ended by then. It is played from its start
+ * each time, for retries that outlive a process: the next attempt may be another's.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const delayAfter = <Input>(
+  schedule: Schedule.Schedule<unknown, Input>,
+  attempt: number,
+  input: Input
+): Effect.Effect<Option.Option<Duration.Duration>> =>
+  Effect.gen(function*() {
+    const step = yield* Schedule.toStep(schedule)
+    let now = yield* Clock.currentTimeMillis
+    let delay = Duration.zero
+    for (let i = 0; i < attempt; i++) {
+      const [, next] = yield* step(now, input)
+      now += Duration.toMillis(next)
+      delay = next
+    }
+    return delay
+  }).pipe(Effect.option)

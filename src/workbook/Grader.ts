@@ -270,7 +270,8 @@ export const make = Effect.fnUntraced(function*(
       stopped(
         checked,
         "timedOut",
-        `The check was stopped after ${Duration.toSeconds(limit)} s. Is there a loop without an exit?`,
+        `The check was stopped after ${Duration.toSeconds(limit)} s. Is there a loop without an exit? `
+          + "If not, the machine was busy: check again.",
         { output }
       )
   })

@@ -103,7 +103,9 @@ export const Entry = Schema.Struct({
   courseVersion: Schema.optionalKey(Schema.String),
   predictions: Schema.Array(Prediction),
   /** The points that the last check could not decide. */
-  open: Schema.optionalKey(Schema.Int)
+  open: Schema.optionalKey(Schema.Int),
+  /** The tasks that the last check found wrong. */
+  failing: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
 /**
@@ -402,18 +404,23 @@ export const movedTo = (id: string) => (progress: Progress): Progress => ({ ...p
  * @since 0.1.0
  */
 export const checked = (exercise: Exercise, verdict: Verdict, now: DateTime.Utc) => (progress: Progress): Progress =>
-  verdict.outcome === "couldNotFinish" ? progress : withEntry(exercise.manifest.id, ({ open: _, ...entry }) => {
-    const open = openPoints(verdict)
-    return {
-      ...entry,
-      attempts: entry.attempts + 1,
-      failures: verdict.passed || verdict.outcome === "open" ? 0 : entry.failures + 1,
-      points: Math.max(entry.points, verdict.points),
-      ...verdict.passed && { solved: true, firstSolved: entry.firstSolved ?? DateTime.formatIso(now) },
-      ...(verdict.passed || !entry.solved) && { courseVersion: exercise.version },
-      ...open > 0 && !entry.solved && { open }
-    }
-  })(progress)
+  verdict.outcome === "couldNotFinish" ?
+    progress :
+    withEntry(exercise.manifest.id, ({ failing: _, open: __, ...entry }) => {
+      const open = openPoints(verdict)
+      const failing = verdict.tasks.flatMap((task) => task.passed || task.open === true ? [] : [task.id])
+      return {
+        ...entry,
+        // What is solved is not tried again, only looked at.
+        attempts: entry.attempts + (entry.solved ? 0 : 1),
+        failures: verdict.passed || verdict.outcome === "open" ? 0 : entry.failures + 1,
+        points: Math.max(entry.points, verdict.points),
+        ...verdict.passed && { solved: true, firstSolved: entry.firstSolved ?? DateTime.formatIso(now) },
+        ...(verdict.passed || !entry.solved) && { courseVersion: exercise.version },
+        ...open > 0 && !entry.solved && { open },
+        ...failing.length > 0 && !verdict.passed && { failing }
+      }
+    })(progress)
 
 /**
  * Notes that a hint was read.

@@ -18,7 +18,7 @@
  *
  * assert.equal(
  *   Verdict.sentence("It must be given up at 5 s.: expected 7 to equal 5"),
- *   "It must be given up at 5 s. Seen: expected 7 to equal 5."
+ *   "It must be given up at 5 s. Seen: 7. Expected: 5."
  * )
  * assert.deepEqual(Schema.decodeUnknownSync(Verdict.Outcome)("timedOut"), "timedOut")
  * ```
@@ -151,6 +151,17 @@ export const openPoints = ({ tasks }: Pick<Verdict, "tasks">): number =>
 
 const comparison = /([.?!]): (expected [^]*)$/
 
+const bound = /^expected ([^]*?) to be ((?:close to|at least|at most|above|below) [^]*)$/
+const equality = /^expected ([^]*?) to (?:be|(?:strictly |deeply |loosely )?equal) ([^]*)$/
+
+/** What an assertion library says of two values, as what was seen and what was expected. */
+const compared = (text: string): string => {
+  const [, seen, expected] = bound.exec(text) ?? equality.exec(text) ?? []
+  return seen === undefined || expected === undefined
+    ? text
+    : `${seen}. Expected: ${expected}`.replaceAll(/(?<![\w.'"])\+0(?![\w.])/g, "0")
+}
+
 /**
  * A message of an assertion as sentences: what the author wrote, then what the assertion library adds. Stack lines and
  * colours are left out, and a name that has moved since Effect 3 is named.
@@ -172,7 +183,10 @@ export const sentence = (message: string): string => {
   if (locked !== undefined) {
     return `It changes \`${locked}\` of something that is not its own: of the language, of Effect or of the check.`
   }
-  const ended = text.replace(comparison, (_, mark: string, rest: string) => `${mark} Seen: ${rest.replace(/\.$/, "")}.`)
+  const ended = text.replace(
+    comparison,
+    (_, mark: string, rest: string) => `${mark} Seen: ${compared(rest.replace(/\.$/, ""))}.`
+  )
   const hint = movedHint(text)
   return (ended === "" ? "It failed with an error that has no message." : ended) +
     (hint === undefined ? "" : ` ${hint}`)

@@ -1,7 +1,7 @@
 /** One measurement of a peer, in a process of its own: `node storePeer.mjs '{"subject":"pg","row":"append",...}'`. */
 import { randomUUID } from "node:crypto"
 import { createRequire } from "node:module"
-import { answer, backlog, batchLength, callers, config, payload, streamLength } from "./storeLoad.ts"
+import { answer, backlog, batchLength, callers, config, meter, payload, streamLength } from "./storeLoad.ts"
 
 const require = createRequire(new URL("./peers/", import.meta.url))
 const { connectionString, row, subject } = config
@@ -15,7 +15,7 @@ const forPostgresJs = folder === null ? connectionString : `postgresql://${addre
 const events = (length, make) => Array.from({ length }, (_, index) => make(index))
 
 /** Calls of `each` per second by concurrent callers, after a warm-up. */
-const perSecond = async (each) => {
+const perSecond = async (each, per) => {
   let calls = 0
   const run = { on: true }
   const caller = async (index) => {
@@ -28,9 +28,9 @@ const perSecond = async (each) => {
   const pause = (millis) => new Promise((resolve) => setTimeout(resolve, millis))
   await pause(600)
   const from = calls
-  const started = performance.now()
+  const measured = meter()
   await pause(config.millis)
-  const figure = (calls - from) / ((performance.now() - started) / 1000)
+  const figure = measured(per * (calls - from))
   run.on = false
   await running
   return figure
@@ -162,17 +162,17 @@ const subjects = {
 const rows = {
   append: ({ append }) => {
     const streams = events(64, () => randomUUID())
-    return perSecond((caller, n) => append(streams[caller], n, 1))
+    return perSecond((caller, n) => append(streams[caller], n, 1), 1)
   },
   batch: async ({ append }) => {
     const streams = events(64, () => randomUUID())
-    return batchLength * await perSecond((caller, n) => append(streams[caller], n * batchLength, batchLength))
+    return perSecond((caller, n) => append(streams[caller], n * batchLength, batchLength), batchLength)
   },
   read: async ({ append, read }) => {
     const stream = randomUUID()
     await append(stream, 0, streamLength)
     if (await read(stream) !== streamLength) throw new Error(`${subject} did not read what it wrote`)
-    return streamLength * await perSecond(() => read(stream))
+    return perSecond(() => read(stream), streamLength)
   },
   fill: async ({ append }) => {
     const size = 500
@@ -180,10 +180,10 @@ const rows = {
     return backlog
   },
   catchUp: async ({ catchUp }) => {
-    const started = performance.now()
+    const measured = meter()
     const seen = await catchUp()
     if (seen !== backlog) throw new Error(`${subject} saw ${seen} of ${backlog} events`)
-    return seen / ((performance.now() - started) / 1000)
+    return measured(seen)
   }
 }
 

@@ -7,7 +7,7 @@ import { Context, Deferred, Effect, Fiber, Layer, Redacted, Stream } from "effec
 import { EventStore, Subscription } from "effect-lifecycle/store"
 import * as Pg from "effect-lifecycle/store/pg"
 import { randomUUID } from "node:crypto"
-import { answer, backlog, batchLength, callers, config, note, streamLength } from "./storeLoad.ts"
+import { answer, backlog, batchLength, callers, config, meter, note, streamLength } from "./storeLoad.ts"
 
 interface Question {
   readonly subject: "ours" | "alone" | "sql"
@@ -97,8 +97,7 @@ const through = (events: number, batchSize: number) =>
     const running = yield* Effect.forkChild(subscriptions.run({
       name: randomUUID(),
       batchSize,
-      handle: () =>
-        Effect.suspend(() => ++seen === events ? Effect.asVoid(Deferred.succeed(done, undefined)) : Effect.void)
+      handle: () => ++seen === events ? Effect.asVoid(Deferred.succeed(done, undefined)) : Effect.void
     }))
     yield* Deferred.await(done)
     yield* Fiber.interrupt(running)
@@ -122,7 +121,7 @@ const ours = Effect.gen(function*() {
 })
 
 /** Calls of `each` per second by concurrent callers, as the peers' loop counts them. */
-const rate = <E>(each: (caller: number, n: number) => Effect.Effect<unknown, E>, count = callers) =>
+const rate = <E>(each: (caller: number, n: number) => Effect.Effect<unknown, E>, per: number, count = callers) =>
   Effect.gen(function*() {
     let calls = 0
     const run = { on: true }
@@ -136,9 +135,9 @@ const rate = <E>(each: (caller: number, n: number) => Effect.Effect<unknown, E>,
     const running = yield* Effect.forEach(times(count, (index) => index), (index) => Effect.forkChild(caller(index)))
     yield* Effect.sleep(600)
     const from = calls
-    const started = performance.now()
+    const measured = meter()
     yield* Effect.sleep(millis)
-    const figure = (calls - from) / ((performance.now() - started) / 1000)
+    const figure = measured(per * (calls - from))
     run.on = false
     yield* Fiber.joinAll(running)
     return figure
@@ -175,8 +174,8 @@ const growth = Effect.gen(function*() {
   for (let round = 0; round < 6; round++) {
     for (const place of round % 2 === 0 ? [0, 1] : [1, 0]) {
       for (const what of ["append", "load"] as const) {
-        const figure = yield* rate<unknown>(stores[place]![what])
-        if (round > 0) (figures[`${what} ${place === 0 ? "small" : "large"}`] ??= []).push(figure)
+        const { perSecond } = yield* rate<unknown>(stores[place]![what], 1)
+        if (round > 0) (figures[`${what} ${place === 0 ? "small" : "large"}`] ??= []).push(perSecond)
       }
     }
   }
@@ -214,23 +213,23 @@ const program = Effect.gen(function*() {
   if (row === "append" || row === "batch") {
     const streams = times(callers, () => randomUUID())
     const count = row === "append" ? 1 : batchLength
-    return count * (yield* rate((caller, n) => append(streams[caller]!, n * count, count)))
+    return yield* rate((caller, n) => append(streams[caller]!, n * count, count), count)
   }
   if (row === "read") {
     const stream = randomUUID()
     yield* append(stream, 0, streamLength)
     if ((yield* read(stream)) !== streamLength) return yield* Effect.die(new Error("did not read what was written"))
-    return streamLength * (yield* rate(() => read(stream)))
+    return yield* rate(() => read(stream), streamLength)
   }
   if (row === "fill") {
     const size = 500
     for (let n = 0; n < backlog / size; n++) yield* append(randomUUID(), 0, size)
     return backlog
   }
-  const started = performance.now()
+  const measured = meter()
   const seen = yield* catchUp
   if (seen !== backlog) return yield* Effect.die(new Error(`saw ${seen} of ${backlog} events`))
-  return seen / ((performance.now() - started) / 1000)
+  return measured(seen)
 })
 
 const address = new URL(connectionString)

@@ -4,10 +4,12 @@ export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "cc_user1_10000",
     "pp_user2_5000",
     "bt_user3_20000",
-    "NobodyTakes: Unsupported payment method: crypto",
-    "cc_user5_1000",
+    "the middleware ran 3 times, once around each chain",
+    "NotHandled: No link of the chain \"payments.Pay\" handles this request (credit_card, paypal, bank_transfer). Add a link for it, or \"otherwise\"",
+    "unsupported payment method: crypto",
     "later_user5",
-    "NobodyTakes"
+    "NotHandled",
+    "later_user5"
   ],
   "client-breaker": [
     "503: Closed",
@@ -32,6 +34,14 @@ export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "event 1 of User/u-1 is UserCreated {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\"}",
     "the state is {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\",\"active\":true} at version 1"
   ],
+  "domain-events": [
+    "there are 4 users in the room; 4 events were handled",
+    "user 4 joined meeting 1",
+    "3 handlers ran at once, 0 still run",
+    "UserJoined > RoomFull: 4 users",
+    "the mail failed every time, and all four joined",
+    "EventHandlersFailed: An event handler failed: mail on UserJoined: MailDown"
+  ],
   "error-handling": [
     "InvalidPayload at /name",
     "InvalidPayload at /email",
@@ -39,8 +49,9 @@ export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "UserNotFound: There is no user \"u-9\""
   ],
   "event-fallback": [
-    "primary, fallback: queued",
-    "primary, follow-up: CounterFull"
+    "primary, fallback",
+    "fallback",
+    "primary, follow-up: An event handler failed: counter on NotificationSent → Counted: CounterFull"
   ],
   "hooks": [
     "beforeCommand users.Create",
@@ -98,6 +109,32 @@ export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "/fine 200, X-Request-ID: abc-123, without a word of the exception",
     "/nowhere 404, X-Request-ID: abc-123, without a word of the exception",
     "/bug 500, X-Request-ID: abc-123, without a word of the exception"
+  ],
+  "saga": [
+    "reserved item_1, item_2; charged $99.99; shipped",
+    "Completed: TRACK_order_123",
+    "reserved item_1, item_2; charged $99.99; refunded payment_order_456; released reservation_order_456",
+    "Compensated after ship: InvalidAddress: Shipping address is required",
+    "Completed, 0 calls"
+  ],
+  "saga-fallback": [
+    "primary, fallback: Completed",
+    "primary, fallback, release fallback_reservation",
+    "fallback"
+  ],
+  "saga-recovery": [
+    "reserved item_1",
+    "running: reserve done, charge started",
+    "charged $20.00; shipped: Completed",
+    "three workers, 3 calls"
+  ],
+  "saga-stream": [
+    "reserve {\"reservation\":\"reservation_order_1\"}",
+    "charge {\"payment\":\"payment_order_1\"}",
+    "ship {\"tracking\":\"TRACK_order_1\"}",
+    "Completed",
+    "detach: reserved item_1; charged $20.00; shipped: Completed",
+    "compensate: reserved item_1; charged $20.00; refunded payment_compensate; released reservation_compensate: Cancelled"
   ],
   "safe-logging": [
     "{\"method\":\"POST\",\"path\":\"/login/alice\",\"status\":200,\"request_id\":\"abc-123\",\"user_id\":\"alice\"}",

@@ -141,8 +141,62 @@ withLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("Gradeboo
       const markdown = Gradebook.page(gradebook, "ada", "markdown") ?? ""
       assert.include(markdown, "| Clarity | ____ of 4")
       assert.include(markdown, "The network was open.")
+      // A file that is not there has one line, and no table of what did not run.
+      const short = Gradebook.page(gradebook, "dee", "markdown") ?? ""
+      assert.include(short, "## Not handed in\n\n- 03.5 Do as you are told: 0 of 16 points\n")
+      assert.notInclude(short, "## 03.5")
+      assert.include(Gradebook.page(gradebook, "dee", "html"), "<li>03.5 Do as you are told: 0 of 16 points</li>")
       assert.isUndefined(Gradebook.page(gradebook, "nobody", "html"))
       assert.include(Report.render("junit", gradebook.reports), "name=\"&lt;eve&gt; 02.2 One budget, three calls\"")
+    }))
+
+  it.effect("leaves open what could not be run: no wrong answer, no mark, and a notice", () =>
+    Effect.gen(function*() {
+      const { assignment, catalogue } = yield* week
+      const open: Grader.Grader["Service"] = {
+        ready: Effect.void,
+        rest: Effect.void,
+        check: ({ exercise: { manifest }, file }) =>
+          Effect.succeed({
+            id: manifest.id,
+            file,
+            outcome: "open",
+            passed: false,
+            points: 1,
+            maximum: Catalogue.maximum(manifest),
+            tasks: manifest.tasks.map((task) =>
+              task.id === "b"
+                ? { ...task, passed: false, open: true, message: "This task is open." }
+                : { ...task, passed: true }
+            ),
+            types: { status: "passed", errors: [], durationMillis: 1 },
+            problem: "Task b needs PostgreSQL, and there is none.",
+            output: "",
+            tampered: false,
+            ignored: [],
+            durationMillis: 1
+          })
+      }
+      const gradebook = yield* Gradebook.grade({
+        catalogue,
+        assignment,
+        submissions: yield* Effect.orDie(Gradebook.submissions([join(folder, "ada")], assignment)),
+        graders: [open],
+        course: about
+      })
+      const worth = assignment.items.map(({ exercise }) =>
+        exercise.manifest.tasks.find((task) => task.id === "b")?.points ?? 0
+      )
+      assert.deepStrictEqual(gradebook.reports[0]?.exercises.map((one) => one.open), worth)
+      for (const { tasks, wrong } of gradebook.statistics) {
+        assert.deepStrictEqual(wrong, [])
+        assert.deepInclude(tasks.find((task) => task.id === "b"), { passed: 0, failed: 0, open: 1 })
+      }
+      assert.isUndefined(gradebook.rubrics[0]?.marks[0]?.mark, "a row with an open task is for a person")
+      assert.include(Gradebook.csv(gradebook), "02.2 has 1 open point: grade it where PostgreSQL is")
+      const page = Gradebook.page(gradebook, "ada", "markdown") ?? ""
+      assert.include(page, ": open: it needs PostgreSQL")
+      assert.match(page, /\| b: [^|]+\| open \| 0 of 1 \|/)
     }))
 
   it.effect("checks a file once, whoever handed it in", () =>

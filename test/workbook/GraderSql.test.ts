@@ -61,6 +61,9 @@ const courseOf = (
       const made = join(folder, "exercises")
       const exercise = join(made, "01-sql", "01-tables")
       mkdirSync(exercise, { recursive: true })
+      // Beside it the library is there as source: nothing has to be built.
+      mkdirSync(join(folder, "src"))
+      writeFileSync(join(folder, "src", "index.ts"), "")
       for (const name of ["sql.ts", "support.ts", "postgres.mjs"]) cpSync(join(course, name), join(made, name))
       if (hook !== undefined) writeFileSync(join(made, "postgres.mjs"), hook)
       writeFileSync(join(exercise, "meta.json"), JSON.stringify(meta(needsSql)))

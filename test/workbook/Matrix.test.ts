@@ -219,7 +219,7 @@ describe("Matrix", () => {
       const loose = spec.replace(/it\("a: just below.*\n/, "")
       const files = { "exercise.spec.ts": loose, "mutants/more-than-fifty.ts": undefined }
       const name = "price: 50 becomes 60"
-      const told = "An order of fifty pays no shipping. Seen: expected 55 to equal 50."
+      const told = "An order of fifty pays no shipping. Seen: 55. Expected: 50."
       const faults = yield* faultsOf(
         { ...files, "exercise.spec.ts": loose.replace("price(50), 50", "price(70), 70") },
         {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Catalogue, Grader, Predictions, Progress, type Verdict, Workspace } from "effect-lifecycle/workbook"
+import { Catalogue, type Grader, Predictions, Progress, type Verdict, Workspace } from "effect-lifecycle/workbook"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

@@ -132,9 +132,12 @@ describe("Progress", () => {
         const exercise = exerciseOf(workspace, "02.2")
         const later = DateTime.makeUnsafe("2026-04-01T10:00:00Z")
         const solved = Progress.checked(exercise, verdict(exercise, 4, "passed"), now)(Progress.empty)
-        const broken = Progress.checked(exercise, verdict(exercise, 0), later)(solved)
+        const tasks = exercise.manifest.tasks.map((task) => ({ ...task, passed: task.id !== "d" }))
+        const broken = Progress.checked(exercise, { ...verdict(exercise, 0), tasks }, later)(solved)
         const again = Progress.checked(exercise, verdict(exercise, 4, "passed"), later)(broken)
-        assert.deepInclude(Progress.entryOf(broken, "02.2"), { solved: true, points: 4, attempts: 2, failures: 1 })
+        assert.deepInclude(Progress.entryOf(broken, "02.2"), { solved: true, points: 4, attempts: 1, failures: 1 })
+        assert.deepStrictEqual(Progress.entryOf(broken, "02.2").failing, ["d"])
+        assert.isUndefined(Progress.entryOf(again, "02.2").failing)
         assert.strictEqual(Progress.entryOf(again, "02.2").firstSolved, "2026-03-01T10:00:00.000Z")
         assert.strictEqual(Progress.entryOf(again, "02.2").failures, 0)
         const newer = { ...exercise, version: "other" }
@@ -200,7 +203,7 @@ describe("Progress", () => {
     const progress = [
       Progress.predicted("03.1", { at, said: { spaced: "[0, 130]", fixed: "[0]" } }),
       Progress.predicted("03.1", { at: "2026-03-02T10:00:00.000Z", said: { spaced: "[0]" } }),
-      Progress.predictedIn("03-retries", { at, said: { answer: "four" } })
+      Progress.predictedIn("03-retries", { at: "2026-03-03T10:00:00.000Z", said: { answer: "four" } })
     ].reduce((all, change) => change(all), Progress.empty)
     const text = Progress.format(progress)
     const broken = (from: string, to: string): ReadonlyArray<string> => {

@@ -93,6 +93,38 @@ describe("Report", () => {
       assert.include(Report.render("github", report), "TS2322 No.")
     }))
 
+  it.effect("calls open what could not be run: neither passed nor failed, in every format", () =>
+    Effect.gen(function*() {
+      const exercise = yield* budget
+      const half = verdict(exercise, ["a", "b", "c", "e"])
+      const report = yield* reportOf([], {
+        ...half,
+        outcome: "open",
+        problem: "Task d needs PostgreSQL, and there is none.",
+        tasks: half.tasks.map((task) => task.passed ? task : { ...task, open: true, message: "This task is open." })
+      }, { weight: 2 })
+      const worth = exercise.manifest.tasks.find((task) => task.id === "d")?.points ?? 0
+      const [one] = report.exercises
+      assert.deepInclude(one, { status: "open", open: worth, points: 4 - worth })
+      assert.deepStrictEqual(one?.tasks.map((task) => task.status), ["passed", "passed", "passed", "open", "passed"])
+      assert.deepInclude(report.totals, { open: 2 * worth, passed: 0 })
+      const junit = Report.render("junit", report)
+      assert.match(junit, /<testsuite [^>]*failures="0"[^>]*skipped="1"/)
+      assert.include(junit, "<skipped message=\"This task is open.\"/>")
+      assert.notInclude(junit, "<failure")
+      const [, , , open] = testsIn(Report.render("gradescope", report))
+      assert.deepInclude(open, { score: 0, max_score: 2 * worth, output: "This task is open." })
+      assert.notProperty(open, "status")
+      assert.strictEqual(testsIn(Report.render("exercism", report))[3]?.["status"], "error")
+      const github = Report.render("github", report)
+      assert.include(github, `${4 - worth} of 4, ${worth} open`)
+      assert.include(github, `${2 * worth} of the points are open`)
+      const annotations = Report.githubAnnotations([report])
+      assert.match(annotations, /^::warning .*needs PostgreSQL/)
+      assert.notInclude(annotations, "::error")
+      assert.include(Report.render("csv", report), ",open,")
+    }))
+
   it.effect("gives Gradescope weighted scores that add up", () =>
     Effect.gen(function*() {
       const report = yield* reportOf(["a", "b", "d"], {}, { weight: 2.5 })

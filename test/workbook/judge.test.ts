@@ -88,7 +88,7 @@ describe("judge", () => {
       assert.deepStrictEqual(verdict.tasks[1], {
         ...exercise.manifest.tasks[1] ?? assert.fail("there is no second task"),
         passed: false,
-        message: "It is late. Seen: expected 7 to equal 5.",
+        message: "It is late. Seen: 7. Expected: 5.",
         line: 3
       })
     }))
@@ -108,6 +108,18 @@ describe("Verdict.sentence", () => {
   })
   it("says something where an error has no message", () => {
     assert.strictEqual(Verdict.sentence(""), "It failed with an error that has no message.")
+  })
+  it("says of a comparison what was seen and what was expected", () => {
+    const said = (rest: string) => Verdict.sentence(`It must be so.: ${rest}`)
+    assert.strictEqual(
+      said("expected [ +0, 100 ] to deeply equal []"),
+      "It must be so. Seen: [ 0, 100 ]. Expected: []."
+    )
+    assert.strictEqual(said("expected 'a' to equal 'b'."), "It must be so. Seen: 'a'. Expected: 'b'.")
+    assert.strictEqual(said("expected 30 to be at most 1.1"), "It must be so. Seen: 30. Expected: at most 1.1.")
+    assert.strictEqual(said("expected false to be true"), "It must be so. Seen: false. Expected: true.")
+    assert.strictEqual(said("expected 'x+0' to equal ''"), "It must be so. Seen: 'x+0'. Expected: ''.")
+    assert.strictEqual(said("expected [] to include 1"), "It must be so. Seen: expected [] to include 1.")
   })
   it("explains a timeout", () => {
     assert.match(

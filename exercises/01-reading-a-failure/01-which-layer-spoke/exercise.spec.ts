@@ -13,7 +13,8 @@ const expected = {
   broken: {
     layer: "Proxy",
     evidence: ["body", "contentType"],
-    ask: "an application can send 502 for a service behind it, and nginx puts its Server header on that, too"
+    ask:
+      "an application can send 502 for a service behind it, and nginx puts its Server header on that, too; in which format would it speak?"
   },
   wrong: {
     layer: "Validation",

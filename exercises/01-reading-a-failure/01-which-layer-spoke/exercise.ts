@@ -9,8 +9,8 @@
  * answers in JSON whatever happens. No layer here speaks for another.
  *
  * Do: fill in `answers`. `layer` is one of the fifteen names of `Stage`. `evidence` is the one part of the capture that
- * tells this layer apart from the neighbour that could have said nearly the same:
- *   the same status from the layer next door, or no answer at all from further up the road.
+ * gives this layer away. Ask which other layer could have sent the same status, and what it would have written otherwise: a
+ * part that looks the same from both decides nothing. Where nobody answered, the client's own words are all there is.
  *
  * Check: `npm run learn`. Look: `npx tsx workspace/01-reading-a-failure/01-which-layer-spoke/exercise.ts`.
  */

@@ -6,11 +6,13 @@
  * anew with every call. A deadline is a point in time, and it stays where it is.
  *
  * Do
- * 1. `within(budget)(work)`: remember in `AnswerBy` when the answer is due. Time comes from Effect's `Clock`.
+ * 1. `within(budget)(work)`: remember in `AnswerBy` when the answer is due. Time comes from Effect's `Clock`. In a generator
+ *    `yield* AnswerBy` reads it; `Effect.provideService(work, AnswerBy, due)` sets it for `work` and all that is inside.
  * 2. `call(name, work)`: give the work what is left until then, and fail with `OutOfTime` when nothing is.
  * 3. A deadline that is already there may be the earlier one. Then it stays.
  * 4. `placeOrderWithLibrary`: the same with `Deadline.within` from `effect-lifecycle/request`, which also keeps what is
- *    left where each service can read it (`Deadline.remaining`) and hand it on. Map its error to `OutOfTime`.
+ *    left where each service can read it (`Deadline.remaining`) and hand it on. Map its error to `OutOfTime`,
+ *    which names the call that was running.
  *
  * Check: `npm run learn`. Try: `npx tsx workspace/02-deadlines/02-one-budget/exercise.ts`.
  */

@@ -10,9 +10,10 @@ type Name = keyof typeof schedules
 const questions: { readonly [name in Name]: string } = {
   exponential: "what is added to the wait: the 30 ms of the attempt?",
   spaced: "from when does it count: from the start of the attempt, or from its end?",
-  fixed: "its grid begins at 30 ms; where on it does the second attempt end, and what is the next point?",
+  fixed:
+    "its grid begins at 30 ms, where the first attempt ends; where on it did the attempt before end, and what is the next point?",
   upTo: "does it count attempts, or what comes after the first one?",
-  max: "which of the two waits counts, and from which retry on is it the other one?",
+  max: "the longer of the two waits counts; from which retry on is it the other one?",
   library: "does it count attempts, or what comes after the first one?"
 }
 

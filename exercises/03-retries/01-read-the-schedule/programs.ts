@@ -3,6 +3,7 @@ import { Clock, Effect, Schedule } from "effect"
 import { RetrySchedule } from "effect-lifecycle/resilience"
 
 export const schedules = {
+  /** 100 ms, and twice as long each time. */
   exponential: Schedule.exponential("100 millis"),
   /** As long between an end and the next start as it says. */
   spaced: Schedule.spaced("100 millis"),
@@ -10,7 +11,7 @@ export const schedules = {
   fixed: Schedule.fixed("100 millis"),
   /** At most two retries. */
   upTo: Schedule.spaced("100 millis").pipe(Schedule.upTo({ times: 2 })),
-  /** Both schedules at once. */
+  /** Both schedules at once: the longer of their waits. */
   max: Schedule.max([Schedule.exponential("100 millis"), Schedule.spaced("300 millis")]),
   /** The library's, without jitter. */
   library: RetrySchedule.make({

@@ -1,5 +1,5 @@
 import { describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Redacted, References } from "effect"
+import { Data, Deferred, Effect, Exit, Fiber, Layer, Redacted, References } from "effect"
 import { Authentication, Idempotency, ServerStack } from "effect-lifecycle/server"
 import { HttpEffect, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { NetAddress } from "effect/net"
@@ -94,10 +94,12 @@ describe("b: of ten at once one runs", () => {
     }))
 })
 
+class DatabaseAway extends Data.TaggedError("DatabaseAway")<{}> {}
+
 const endings: ReadonlyArray<readonly [string, Effect.Effect<Answer, Error>]> = [
   ["a 500", Effect.succeed({ status: 500, headers: {}, body: "" })],
   ["a 503", Effect.succeed({ status: 503, headers: {}, body: "" })],
-  ["a failure", Effect.fail(new Error("the database is away"))],
+  ["a failure", Effect.fail(new DatabaseAway())],
   ["a defect", Effect.die(new Error("a bug"))]
 ]
 

@@ -1,8 +1,9 @@
 /** What the orders service does with each command and query. */
-import { Effect, Option, Stream } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
 import { Domain, Mediator } from "effect-lifecycle/domain"
-import { EventStore, StateStore } from "effect-lifecycle/store"
+import { EventStore, Projection, StateStore } from "effect-lifecycle/store"
 import { PaymentsClient } from "../shared/PaymentsClient.ts"
+import { OrderList, OrderListLayer } from "./list.ts"
 import {
   ById,
   Cancel,
@@ -45,13 +46,13 @@ export const ordersHandlers = [
     })),
   Domain.handler(Search, ({ cursor, limit, status, userId }) =>
     Effect.gen(function*() {
-      const page = yield* StateStore.StateStore.use((store) =>
-        store.query(orders, {
+      const page = yield* Projection.Projections.use((projections) =>
+        projections.query(OrderList, {
           where: { ...(userId === undefined ? {} : { userId }), ...(status === undefined ? {} : { status }) },
           limit,
           cursor
         })
-      )
+      ).pipe(Effect.catchTag("ProjectionNotLive", Effect.die)) // the layer below is ready when there is one
       return {
         orders: page.rows.map((row) => row.state),
         ...(page.next === undefined ? {} : { next: page.next })
@@ -73,4 +74,4 @@ export const ordersHandlers = [
   )
 ] as const
 
-export const OrdersDomain = Domain.toLayer(ordersHandlers)
+export const OrdersDomain = Domain.toLayer(ordersHandlers).pipe(Layer.provide(OrderListLayer))

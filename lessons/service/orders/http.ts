@@ -6,6 +6,7 @@ import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, 
 import type { Rpc } from "effect/rpc"
 import { asCaller, idOfKey } from "../shared/Caller.ts"
 import { problems } from "../shared/problems.ts"
+import { untilListed } from "./list.ts"
 import {
   ById,
   Cancel,
@@ -63,18 +64,22 @@ export class OrdersApi extends HttpApi.make("orders").add(
 const answer = ({ order, version }: { readonly order: Order; readonly version: number }) =>
   Effect.as(Conditional.setVersion(version), order)
 
+/** The answer of a command: who asks for the list next finds it there. */
+const done = (changed: Parameters<typeof answer>[0]) =>
+  Effect.andThen(untilListed(changed.order.id, changed.version), answer(changed))
+
 export const OrdersHttp = HttpApiBuilder.group(OrdersApi, "orders", (handlers) =>
   handlers.handleAll({
     place: ({ payload }) =>
       Effect.gen(function*() {
         const { commandId, id } = yield* idOfKey("ord")
         yield* Exchange.setHeader("location", `/orders/${id}`)
-        return yield* Effect.flatMap(Mediator.send(Place, { id, ...payload }, { commandId }), answer)
+        return yield* Effect.flatMap(Mediator.send(Place, { id, ...payload }, { commandId }), done)
       }).pipe(asCaller),
     byId: ({ params }) => Mediator.query(ById, params).pipe(Effect.flatMap(answer), asCaller),
     search: ({ query }) => asCaller(Mediator.query(Search, query)),
-    pay: ({ params }) => Mediator.send(Pay, params).pipe(Effect.flatMap(answer), asCaller),
-    cancel: ({ params }) => Mediator.send(Cancel, params).pipe(Effect.flatMap(answer), asCaller),
+    pay: ({ params }) => Mediator.send(Pay, params).pipe(Effect.flatMap(done), asCaller),
+    cancel: ({ params }) => Mediator.send(Cancel, params).pipe(Effect.flatMap(done), asCaller),
     events: ({ params }) =>
       Effect.gen(function*() {
         yield* Mediator.query(ById, params)

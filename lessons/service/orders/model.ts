@@ -122,7 +122,8 @@ const OrderPlaced = DomainEvent.make("OrderPlaced", { schema: { userId: UserId, 
 const OrderPaid = DomainEvent.make("OrderPaid", { schema: { paymentId: Schema.String } })
 const OrderCancelled = DomainEvent.make("OrderCancelled", { schema: {} })
 
-export const orders = StateStore.collection({ name: "orders", schema: Order, indexes: ["userId", "status"] })
+/** The orders as they are, each by its id. They are searched in the list of `list.ts`. */
+export const orders = StateStore.collection({ name: "orders", schema: Order })
 
 const State = Schema.Struct({
   status: Schema.Literals(["none", "placed", "paid", "cancelled"]),
@@ -170,6 +171,7 @@ export const OrderAggregate = Aggregate.make({
     OrderPaid: (state, { paymentId }) => ({ ...state, status: "paid" as const, paymentId }),
     OrderCancelled: (state) => ({ ...state, status: "cancelled" as const })
   },
+  snapshotEvery: 50,
   projection: {
     collection: orders,
     state: (state, id) => state.status === "none" ? undefined : toOrder(state, id)

@@ -123,6 +123,8 @@ const run = async (parse: Parse, { sql, subjects, testMillis }: RunRequest): Pro
       isolate: false,
       allowOnly: false,
       fsModuleCache: false,
+      // A list that is cut off in the middle does not say what is wrong with it.
+      chaiConfig: { truncateThreshold: 160 },
       testTimeout: testMillis,
       hookTimeout: 2000,
       teardownTimeout: 500,

@@ -70,6 +70,7 @@ const exerciseStatistics = ({ answers, exercise, mean, passed, tasks, wrong }: S
 export const statisticsPage = (gradebook: Gradebook): string => {
   const { assignment, conditions, reports, statistics } = gradebook
   const sums = reports.map((report) => report.totals.points).toSorted((a, b) => a - b)
+  const unanswered = statistics.filter((one) => one.answers === 0).map(({ exercise }) => exercise.manifest.id)
   const middle = sums[Math.floor((sums.length - 1) / 2)] ?? 0
   return [
     `# ${cell(assignment.title)}`,
@@ -79,7 +80,8 @@ export const statisticsPage = (gradebook: Gradebook): string => {
     ...reports.flatMap((report) =>
       flags(report) === "" ? [] : [`- ${cell(report.learner)}: ${cell(flags(report))}`, ""]
     ),
-    ...statistics.flatMap(exerciseStatistics),
+    ...statistics.filter((one) => one.answers > 0).flatMap(exerciseStatistics),
+    ...unanswered.length === 0 ? [] : ["## Nobody answered", "", `${unanswered.join(", ")}.`, ""],
     "## How it was graded",
     "",
     "Resemblances are guesses, from which tasks failed and what they said.",
@@ -122,18 +124,26 @@ const total = ({ totals }: Report): string =>
     totals.open === 0 ? "" : ` ${totals.open} of the points are open: neither won nor lost.`
   }`
 
+const handedIn = ({ exercises }: Report): ReadonlyArray<ExerciseReport> =>
+  exercises.filter((one) => one.status !== "missing")
+
+/** One line for each exercise without a file: a table of tasks that did not run says nothing more. */
+const notHandedIn = ({ exercises }: Report): ReadonlyArray<string> =>
+  exercises.flatMap((one) => one.status === "missing" ? [`${one.id} ${one.title}: 0 of ${one.max} points`] : [])
+
 const weightOf = ({ weight }: ExerciseReport): string => weight === 1 ? "" : `, counted ${weight} times`
 
 /** A page for one student. */
-export const studentMarkdown = (report: Report, rubrics: ReadonlyArray<Rubric>): string =>
-  [
+export const studentMarkdown = (report: Report, rubrics: ReadonlyArray<Rubric>): string => {
+  const absent = notHandedIn(report)
+  return [
     `# ${cell(report.learner ?? "")}`,
     "",
     ...report.assignment === undefined ? [] : [cell(report.assignment), ""],
     ...report.due === undefined ? [] : [`Due: ${cell(report.due)}`, ""],
     `**${total(report)}**`,
     "",
-    ...report.exercises.flatMap((exercise) => {
+    ...handedIn(report).flatMap((exercise) => {
       const marks = rubricFor(rubrics, exercise)
       return [
         `## ${exercise.id} ${cell(exercise.title)}: ${statusOf(exercise)}`,
@@ -156,10 +166,12 @@ export const studentMarkdown = (report: Report, rubrics: ReadonlyArray<Rubric>):
         ]
       ]
     }),
+    ...absent.length === 0 ? [] : ["## Not handed in", "", ...absent.map((line) => `- ${cell(line)}`), ""],
     ...(report.conditions ?? []).length === 0 ? [] : ["## How it was graded", ""],
     ...(report.conditions ?? []).map((sentence) => `- ${cell(sentence)}`),
     ""
   ].join("\n")
+}
 
 const html = (text: string): string => text.replaceAll(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
 
@@ -187,8 +199,9 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid; pa
 `
 
 /** The same page as one file of HTML that prints well. */
-export const studentHtml = (report: Report, rubrics: ReadonlyArray<Rubric>): string =>
-  [
+export const studentHtml = (report: Report, rubrics: ReadonlyArray<Rubric>): string => {
+  const absent = notHandedIn(report)
+  return [
     "<!doctype html>",
     "<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">",
     // Everything in the page is text; the policy keeps it so, should an escape ever be missed.
@@ -199,7 +212,7 @@ export const studentHtml = (report: Report, rubrics: ReadonlyArray<Rubric>): str
     ...report.assignment === undefined ? [] : [element("p", report.assignment)],
     ...report.due === undefined ? [] : [element("p", `Due: ${report.due}`)],
     `<p><strong>${html(total(report))}</strong></p>`,
-    ...report.exercises.flatMap((exercise) => {
+    ...handedIn(report).flatMap((exercise) => {
       const marks = rubricFor(rubrics, exercise)
       return [
         "<section>",
@@ -222,6 +235,10 @@ export const studentHtml = (report: Report, rubrics: ReadonlyArray<Rubric>): str
         "</section>"
       ]
     }),
+    ...absent.length === 0 ? [] : [
+      element("h2", "Not handed in"),
+      `<ul>${absent.map((line) => element("li", line)).join("\n")}</ul>`
+    ],
     ...(report.conditions ?? []).length === 0 ? [] : [
       element("h2", "How it was graded"),
       `<ul>${(report.conditions ?? []).map((sentence) => element("li", sentence)).join("\n")}</ul>`
@@ -229,3 +246,4 @@ export const studentHtml = (report: Report, rubrics: ReadonlyArray<Rubric>): str
     "</body></html>",
     ""
   ].join("\n")
+}

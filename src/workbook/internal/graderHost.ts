@@ -5,7 +5,7 @@
  * itself: a file that never comes to an end blocks it, and its parent kills it.
  */
 import { createHmac, randomBytes } from "node:crypto"
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative, resolve, sep } from "node:path"
 import { fileURLToPath } from "node:url"
 import { stripVTControlCharacters } from "node:util"
@@ -44,10 +44,18 @@ const missingPackage = (error: unknown): string | undefined =>
 const inside = (folder: string): RegExp =>
   new RegExp(`${folder.split(sep).join("/").replaceAll(/[$()*+.?[\\\]^{|}]/g, "\\$&")}/`)
 
+/** Where the packages are; `node_modules` may be a link that leads out of the folder of the course. */
+const packages = (): ReadonlyArray<string> => {
+  const folder = join(options.root, "node_modules")
+  return existsSync(folder) ? [realpathSync(folder)] : []
+}
+
 /** A worker reads what it is made of and the course; it writes nothing and starts nothing. */
 const lockedArguments = [
   "--permission",
-  ...[options.root, options.course, dirname(options.scratch)].map((folder) => `--allow-fs-read=${join(folder, "*")}`),
+  ...[options.root, ...packages(), options.course, dirname(options.scratch)].map((folder) =>
+    `--allow-fs-read=${join(folder, "*")}`
+  ),
   ...process.execArgv.filter((flag) => flag.startsWith("--max-old-space-size"))
 ]
 
@@ -69,6 +77,8 @@ const loadVitest = async () => {
       isolate: true,
       allowOnly: false,
       fsModuleCache: false,
+      // A list that is cut off in the middle does not say what is wrong with it.
+      chaiConfig: { truncateThreshold: 160 },
       testTimeout: 2000,
       hookTimeout: 2000,
       teardownTimeout: 500,

@@ -79,11 +79,15 @@ const run = (
     return Effect.sync(() => void child.kill("SIGKILL"))
   })
 
+/** The compiler explains one of its settings wherever an error has optional members; here it says nothing. */
+const noise =
+  / with 'exactOptionalPropertyTypes: true'\. Consider adding 'undefined' to the types? of the target's propert(?:y|ies)/g
+
 /** The errors of each file; details stand in the lines below each, indented. */
 const errorsIn = (out: string, folder: string): Map<string, TypeVerdict["errors"]> => {
   const errors = new Map<string, Array<{ line: number; code: string; message: string }>>()
   let last: { message: string } | undefined
-  for (const line of out.split("\n")) {
+  for (const line of out.replaceAll(noise, "").split("\n")) {
     const head = /^(.*?)\((\d+),\d+\): error (TS\d+): (.*)$/.exec(line.trimEnd())
     if (head !== null) {
       const [, path = "", at = "1", code = "", message = ""] = head

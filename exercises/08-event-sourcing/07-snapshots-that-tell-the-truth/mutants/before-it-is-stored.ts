@@ -31,7 +31,7 @@ const believed = Effect.fnUntraced(function*(
   show: string
 ): Effect.fn.Return<Loaded, StoreFailed, EventStore.EventStore> {
   const store = yield* EventStore.EventStore
-  const snapshot = yield* Effect.catch(snapshots.get(show), () => Effect.succeed(undefined))
+  const snapshot = yield* Effect.orElseSucceed(snapshots.get(show), () => undefined)
   if (snapshot === undefined || snapshot.schema !== schema) return start
   return snapshot.version > (yield* store.version(streamOf(show))) ? start : snapshot
 })

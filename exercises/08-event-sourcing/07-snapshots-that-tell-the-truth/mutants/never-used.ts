@@ -30,7 +30,7 @@ const believed = Effect.fnUntraced(function*(
   snapshots: Snapshots,
   show: string
 ): Effect.fn.Return<Loaded, StoreFailed, EventStore.EventStore> {
-  const snapshot = yield* Effect.catch(snapshots.get(show), () => Effect.succeed(undefined))
+  const snapshot = yield* Effect.orElseSucceed(snapshots.get(show), () => undefined)
   if (snapshot === undefined || snapshot.schema !== schema) return start
   return start
 })

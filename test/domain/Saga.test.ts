@@ -1,0 +1,4 @@
+import { MemoryStore } from "effect-lifecycle/store"
+import { sagaContract } from "./sagaContract.ts"
+
+sagaContract("MemoryStore", MemoryStore.layer)

@@ -34,6 +34,8 @@ import { payments } from "./payments/model.ts"
 import { PaymentsClient } from "./shared/PaymentsClient.ts"
 import { problems } from "./shared/problems.ts"
 import { UsersClient } from "./shared/UsersClient.ts"
+import { UsersInbox } from "./shared/UsersInbox.ts"
+import { activity } from "./users/activity.ts"
 import { UsersDomain } from "./users/handlers.ts"
 import { UsersApi, UsersHttp } from "./users/http.ts"
 import { users } from "./users/model.ts"
@@ -77,7 +79,7 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
     ...base,
     name: "users",
     port: at(0),
-    collections: [users],
+    collections: [users, activity],
     app: ServerStack.serve(
       Layer.mergeAll(
         HttpApiBuilder.layer(UsersApi, { openapiPath: "/openapi.json" }),
@@ -119,7 +121,10 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
       { ...common("orders"), idempotency: Idempotency.stage({ required: ["POST /orders"], lease }) }
     ).pipe(
       Layer.provide(OrdersDomain),
-      Layer.provide(PaymentsClient.layer(clientOf("orders", paymentsUrl)))
+      Layer.provide([
+        PaymentsClient.layer(clientOf("orders", paymentsUrl)),
+        UsersInbox.layer(clientOf("orders", usersUrl))
+      ])
     )
   })
   return { users: usersUrl, orders: ordersUrl, payments: paymentsUrl } satisfies Addresses

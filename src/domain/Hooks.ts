@@ -43,6 +43,7 @@
  */
 import { Context, Effect, type Exit } from "effect"
 import { dual } from "effect/Function"
+import type { StoreUnavailable } from "../store/UnitOfWork.ts"
 import type { Refused } from "./DomainError.ts"
 
 /**
@@ -86,7 +87,7 @@ export interface Hooks<out R = never> {
   readonly beforeStore?: (
     command: Attempted,
     events: ReadonlyArray<{ readonly _tag: string }>
-  ) => Effect.Effect<void, Refused, R>
+  ) => Effect.Effect<void, Refused | StoreUnavailable, R>
   readonly afterStore?: (command: Attempted, events: ReadonlyArray<Stored>) => Effect.Effect<void, unknown, R>
   readonly afterCommand?: (command: Attempted, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void, unknown, R>
 }

@@ -26,19 +26,19 @@
  * | ---------------------------------- | ------------------------------------------- | --------------------------------------------------- |
  * | before the effect of a step        | the step runs                               | in doubt: parked, repeated or looked up             |
  * | after it, before its record        | the step runs again, and nobody is asked    | in doubt: parked, repeated or looked up             |
- * | the same, in a `transactional` step| there is none                               | the step runs; its effect was rolled back           |
+ * | the same, in a `transactional` one | not tried (`ClusterSchema.WithTransaction`) | the step runs; its effect was rolled back           |
  * | after the record                   | the next step runs                          | the next step runs                                  |
  * | before a compensation              | it runs, in reverse order                   | it runs, in reverse order                           |
  * | after one, before its record       | it runs again                               | it runs again, under the same key                   |
  * | Then:                              |                                             |                                                     |
- * | a compensation fails for good      | the entity restarts without end, no outcome | the others run; `Parked`, `CompensationFailed`      |
+ * | a compensation fails for good      | the entity restarts, no outcome in 60 s     | the others run; `Parked`, `CompensationFailed`      |
  * | the new code has renamed a step    | the step runs a second time                 | `Parked`, `UnknownStep`                             |
  * | what the caller is told            | `Failure`, however it ended                 | an outcome of its own for each end                  |
- * | starting it in a transaction       | no: the message is stored by itself         | yes: it begins after the commit                     |
  *
- * At the points of a crash both are sound for steps that can be repeated. Doubt, parking, outcomes, changed definitions and
- * the store's transaction are what a saga is for, and could not be added from outside, because the journal is the engine's.
- * For long-running code that is not undone, with durable timers and signals, use `effect/workflow`.
+ * At the points of a crash both are sound for steps that can be repeated. Doubt, parking, distinct ends and definitions that
+ * changed are what a saga is for; they could not be added from outside, because the journal is the engine's. It also needs a
+ * cluster's tables and shards, where this needs the store that a domain has anyway. For long-running code that is not undone,
+ * with signals and timers of its own, use `effect/workflow`.
  *
  * **Gotchas**
  *

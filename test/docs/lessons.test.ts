@@ -123,7 +123,7 @@ const has = (command: string): boolean => spawnSync(command, ["--version"]).stat
 
 describe("what a lesson shows of the running service", () => {
   for (const { commands, file, text } of shown) {
-    it.effect.skipIf(!has("bash") || !has("curl"))(
+    it.live.skipIf(!has("bash") || !has("curl"))(
       `is what it says: ${file}`,
       () =>
         Effect.gen(function*() {

@@ -89,6 +89,12 @@ export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Alice gets 200",
     "the same two stages in each other's slot do not compile"
   ],
+  "outbox": [
+    "1 message for two commands, one of them rolled back",
+    "delivered: user 1, attempt 1; user 1, attempt 2; user 3, attempt 1",
+    "received once each, in order: users 1, 3",
+    "dead letter m-1 of key a: message m-1 (poison a): Error: unreadable; discarded: true"
+  ],
   "query": [
     "users.ById answered {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\",\"active\":true}",
     "by the index on email: u-2",

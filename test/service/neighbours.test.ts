@@ -12,6 +12,7 @@ import { OrdersDomain } from "../../lessons/service/orders/handlers.ts"
 import { OrdersApi, OrdersHttp } from "../../lessons/service/orders/http.ts"
 import { PaymentsClient } from "../../lessons/service/shared/PaymentsClient.ts"
 import { problems } from "../../lessons/service/shared/problems.ts"
+import { UsersInbox } from "../../lessons/service/shared/UsersInbox.ts"
 import { ask, newKey, order } from "./harness.ts"
 
 interface Heard {
@@ -61,7 +62,10 @@ const ordersBeside = Effect.fnUntraced(function*(url: string) {
     idempotency: Idempotency.stage({ required: ["POST /orders"] })
   }).pipe(
     Layer.provide(OrdersDomain),
-    Layer.provide(PaymentsClient.layer({ service: "orders", token: Redacted.make("token-of-orders"), url })),
+    Layer.provide([
+      PaymentsClient.layer({ service: "orders", token: Redacted.make("token-of-orders"), url }),
+      Layer.succeed(UsersInbox, { deliver: () => Effect.void })
+    ]),
     Layer.provide([
       Layer.effect(Idempotency.IdempotencyRecords, IdempotencyStore.IdempotencyStore),
       Authentication.layerTokens(Redacted.make("token123:alice")),

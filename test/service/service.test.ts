@@ -1,7 +1,20 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
-import { call, type Json, linesWith, newKey, order, place, raw, register, Services, services } from "./harness.ts"
+import {
+  call,
+  eventually,
+  type Json,
+  linesWith,
+  newKey,
+  NotYet,
+  order,
+  place,
+  raw,
+  register,
+  Services,
+  services
+} from "./harness.ts"
 
 const isProblem = (
   answer: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Json },
@@ -297,6 +310,60 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
         assert.strictEqual(paid.body.orderStatus, "cancelled")
       }))
 
+    it.effect("lists an order, as it is by now, to whoever was answered", () =>
+      Effect.gen(function*() {
+        const userId = yield* register
+        const listed = (status: string) =>
+          Effect.map(call("orders", `/orders?userId=${userId}&status=${status}`), ({ body }) => body.orders)
+        for (const count of [1, 2, 3]) {
+          yield* place(userId)
+          assert.lengthOf(yield* listed("placed"), count)
+        }
+        const [first, second] = yield* listed("placed")
+        const paid = yield* call("orders", `/orders/${first.id}/payment`, { method: "POST" })
+        assert.deepStrictEqual(yield* listed("paid"), [paid.body])
+        const cancelled = yield* call("orders", `/orders/${second.id}/cancellation`, { method: "POST" })
+        assert.deepStrictEqual(yield* listed("cancelled"), [cancelled.body])
+        assert.lengthOf(yield* listed("placed"), 1)
+      }))
+
+    it.effect("tells users of what was placed and cancelled, each once, as part of the request that did it", () =>
+      Effect.gen(function*() {
+        const userId = yield* register
+        const before = yield* call("users", `/users/${userId}`)
+        const requestId = newKey()
+        const headers = { "idempotency-key": newKey() }
+        const { body: { id } } = yield* place(userId, { headers: { ...headers, "x-request-id": requestId } })
+        yield* place(userId, { headers })
+        yield* place(userId)
+        yield* call("orders", `/orders/${id}/cancellation`, { method: "POST" })
+        yield* call("orders", `/orders/${id}/cancellation`, { method: "POST" })
+        const activity = call("users", `/users/${userId}/activity`)
+        const arrived = Effect.filterOrFail(
+          activity,
+          ({ body }) => body.cancelled > 0,
+          () => new NotYet({ message: "the cancellation has not arrived" })
+        )
+        const { body } = yield* eventually(arrived)
+        assert.deepStrictEqual(body, { placed: 2, cancelled: 1 })
+        const [line] = yield* linesWith((line) => line["request_id"] === requestId && line["path"] === "/inbox/orders")
+        assert.deepInclude(line!, { service: "users", status: 204, user_id: "orders-service" })
+        // The user has not changed, and neither has its version.
+        const after = yield* call("users", `/users/${userId}`)
+        assert.deepStrictEqual([after.text, after.headers["etag"]], [before.text, before.headers["etag"]])
+      }))
+
+    it.effect("lets nobody else tell users of orders", () =>
+      Effect.gen(function*() {
+        const userId = yield* register
+        const json = { orderId: "ord_x", userId, what: "placed" }
+        const sent = { method: "POST", json, headers: { "idempotency-key": newKey() } }
+        isProblem(yield* call("users", "/inbox/orders", sent), 403, "forbidden")
+        const { body } = yield* call("users", `/users/${userId}/activity`)
+        assert.deepStrictEqual(body, { placed: 0, cancelled: 0 })
+        isProblem(yield* call("users", "/users/usr_0/activity"), 404, "user-not-found")
+      }))
+
     it.effect("answers 404 for an order that does not exist, on each of its paths", () =>
       Effect.gen(function*() {
         isProblem(yield* call("orders", "/orders/ord_0"), 404, "order-not-found")
@@ -434,7 +501,13 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
 
   describe("each service", () => {
     const routes = {
-      users: ["POST /users", "GET /users/{id}", "PATCH /users/{id}"],
+      users: [
+        "POST /users",
+        "GET /users/{id}",
+        "PATCH /users/{id}",
+        "GET /users/{id}/activity",
+        "POST /inbox/orders"
+      ],
       orders: [
         "POST /orders",
         "GET /orders",

@@ -4,6 +4,7 @@ import { Domain, Mediator } from "effect-lifecycle/domain"
 import { EventStore, Projection, StateStore } from "effect-lifecycle/store"
 import { PaymentsClient } from "../shared/PaymentsClient.ts"
 import { OrderList, OrderListLayer } from "./list.ts"
+import { keepNews, NewsLayer } from "./news.ts"
 import {
   ById,
   Cancel,
@@ -74,4 +75,6 @@ export const ordersHandlers = [
   )
 ] as const
 
-export const OrdersDomain = Domain.toLayer(ordersHandlers).pipe(Layer.provide(OrderListLayer))
+export const OrdersDomain = Domain.toLayer(ordersHandlers, { hooks: [keepNews] }).pipe(
+  Layer.provide([OrderListLayer, NewsLayer])
+)

@@ -43,8 +43,10 @@ export const untilListed = Effect.fn("orders.untilListed")(function*(id: string,
       onSome: (left) => Duration.min(patience, Duration.times(left, 0.5))
     }))
   )
-  yield* Effect.catch(shown, (error) =>
-    Effect.logWarning("the list of orders is behind").pipe(Effect.annotateLogs({ error_type: error._tag })))
+  yield* Effect.catch(
+    shown,
+    (error) => Effect.logWarning("the list of orders is behind").pipe(Effect.annotateLogs({ error_type: error._tag }))
+  )
 })
 
 const patience = Duration.seconds(1)

@@ -13,11 +13,13 @@ export type ServiceClient = HttpClient.HttpClient.With<HttpClientError.HttpClien
 export const make = Effect.fnUntraced(function*(options: {
   /** This service's name. */
   readonly service: string
+  /** What its circuit and its bulkhead are called, where the service makes calls of several kinds. */
+  readonly name?: string | undefined
   readonly token: Redacted.Redacted
   /** The base address of the other service. */
   readonly url: string
 }): Effect.fn.Return<ServiceClient, never, HttpClient.HttpClient> {
-  const name = `calls of ${options.service}`
+  const name = options.name ?? `calls of ${options.service}`
   const breaker = yield* CircuitBreaker.make({
     name,
     trip: CircuitBreaker.failureRate({ failureThreshold: 0.5, minimumThroughput: 20, samplingDuration: "10 seconds" }),

@@ -1,10 +1,12 @@
 /** The users service over HTTP: routes that only translate to commands and queries. */
 import { Effect, Option, Schema } from "effect"
 import { Mediator } from "effect-lifecycle/domain"
-import { Conditional, Exchange, Problems } from "effect-lifecycle/server"
+import { Authentication, Conditional, Exchange, Problems } from "effect-lifecycle/server"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { asCaller, newId } from "../shared/Caller.ts"
+import { OrderNews } from "../shared/OrderNews.ts"
 import { problems } from "../shared/problems.ts"
+import { Activity, ActivityOf, TakeNews } from "./activity.ts"
 import { ById, Change, Email, Name, Register, User, UserId, UserNotFound } from "./model.ts"
 
 export class UsersApi extends HttpApi.make("users").add(
@@ -23,6 +25,16 @@ export class UsersApi extends HttpApi.make("users").add(
       payload: Schema.Struct({ name: Schema.optionalKey(Name), email: Schema.optionalKey(Email) }),
       success: User,
       error: problems.error(UserNotFound)
+    }),
+    HttpApiEndpoint.get("activity", "/users/:id/activity", {
+      params: { id: UserId },
+      success: Activity,
+      error: problems.error(UserNotFound)
+    }),
+    HttpApiEndpoint.post("takeNews", "/inbox/orders", {
+      headers: { "idempotency-key": Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,255}$/)) },
+      payload: OrderNews,
+      success: HttpApiSchema.NoContent
     })
   )
 ).annotate(HttpApi.ParseOptions, Problems.allErrors).annotate(OpenApi.Title, "Users") {}
@@ -43,5 +55,12 @@ export const UsersHttp = HttpApiBuilder.group(UsersApi, "users", (handlers) =>
       Effect.gen(function*() {
         const expectedVersion = Option.getOrUndefined(yield* Conditional.IfMatch)
         return yield* Effect.flatMap(Mediator.send(Change, { ...params, ...payload }, { expectedVersion }), answer)
+      }).pipe(asCaller),
+    activity: ({ params }) => asCaller(Mediator.query(ActivityOf, params)),
+    takeNews: ({ headers, payload }) =>
+      Effect.gen(function*() {
+        const { id } = yield* Authentication.CurrentUser
+        if (id !== "orders-service") return yield* new Authentication.Forbidden()
+        yield* Mediator.send(TakeNews, { messageId: headers["idempotency-key"], news: payload })
       }).pipe(asCaller)
   }))

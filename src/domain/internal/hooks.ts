@@ -1,4 +1,5 @@
 import { Effect, type Schedule, type Scope } from "effect"
+import type { StoreUnavailable } from "../../store/UnitOfWork.ts"
 import type { Refused } from "../DomainError.ts"
 import type { Attempted, Hooks, Stored } from "../Hooks.ts"
 import { attempts } from "./attempts.ts"
@@ -13,7 +14,7 @@ export const beforeStore = (
   hooks: HookList,
   command: Attempted,
   events: ReadonlyArray<{ readonly _tag: string }>
-): Effect.Effect<void, Refused> => inOrder(hooks, (hook) => hook.beforeStore?.(command, events))
+): Effect.Effect<void, Refused | StoreUnavailable> => inOrder(hooks, (hook) => hook.beforeStore?.(command, events))
 
 /** Runs the hooks after `self`; their failures are reported and the exit of `self` stands. */
 export const withAfterCommand = <A, E, R>(

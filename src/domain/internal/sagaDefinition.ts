@@ -66,11 +66,22 @@ export interface Saga<Name extends string, Input, Results, E, R> extends Any {
   readonly step: <
     const Id extends string,
     Result extends Schema.ConstraintCodec<unknown, unknown> = Schema.Void,
-    R2 = never
+    R2 = never,
+    Undo = never,
+    Doubt = never,
+    Other = never,
+    OtherUndo = never,
+    OtherDoubt = never
   >(
     id: Id extends keyof Results ? never : Id,
-    options: StepOptions<StepContext<Input, Results>, Result, E, R2>
-  ) => Saga<Name, Input, Results & { readonly [K in Id]: Result["Type"] }, E, R | R2>
+    options: StepOptions<StepContext<Input, Results>, Result, E, R2, Undo, Doubt, Other, OtherUndo, OtherDoubt>
+  ) => Saga<
+    Name,
+    Input,
+    Results & { readonly [K in Id]: Result["Type"] },
+    E,
+    R | R2 | Undo | Doubt | Other | OtherUndo | OtherDoubt
+  >
 }
 
 /**

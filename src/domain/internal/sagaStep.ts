@@ -53,28 +53,38 @@ export type InDoubt<C, A, E, R> = "park" | "repeat" | ((context: C) => Effect.Ef
  * @category models
  * @since 0.1.0
  */
-export interface StepFallback<C, A, E, R> {
+export interface StepFallback<C, A, E, R, Undo = R, Doubt = R> {
   readonly run: (context: C, cause: Cause.Cause<E | CircuitOpen>) => Effect.Effect<A, E, R>
   /** Undoes what the fallback did. */
-  readonly compensate?: ((context: C, result: A) => Effect.Effect<unknown, unknown, R>) | undefined
+  readonly compensate?: ((context: C, result: A) => Effect.Effect<unknown, unknown, Undo>) | undefined
   /** Which failures are worth it; any typed failure when absent. */
   readonly on?: Fallback.On<E> | undefined
-  readonly inDoubt?: InDoubt<C, A, E, R> | undefined
+  readonly inDoubt?: InDoubt<C, A, E, Doubt> | undefined
 }
 
 /**
  * @category models
  * @since 0.1.0
  */
-export interface StepOptions<C, Result extends Schema.ConstraintCodec<unknown, unknown>, E, R> {
+export interface StepOptions<
+  C,
+  Result extends Schema.ConstraintCodec<unknown, unknown>,
+  E,
+  R,
+  Undo = R,
+  Doubt = R,
+  Other = R,
+  OtherUndo = Other,
+  OtherDoubt = Other
+> {
   /** What it answers, and how that is stored; nothing when absent. */
   readonly result?: Result | undefined
   /** A typed failure says that nothing has happened. */
   readonly run: (context: C) => Effect.Effect<Result["Type"], E, R>
   /** Undoes it. It can run more than once, under one key. Without one there is nothing to undo. */
-  readonly compensate?: ((context: C, result: Result["Type"]) => Effect.Effect<unknown, unknown, R>) | undefined
+  readonly compensate?: ((context: C, result: Result["Type"]) => Effect.Effect<unknown, unknown, Undo>) | undefined
   /** `park` when absent. A `transactional` step is never in doubt. */
-  readonly inDoubt?: InDoubt<C, Result["Type"], E, R> | undefined
+  readonly inDoubt?: InDoubt<C, Result["Type"], E, Doubt> | undefined
   /** Runs the step and writes its outcome in one transaction of the store: for steps that change nothing else. */
   readonly transactional?: boolean | undefined
   /** When a typed failure is tried again; never when absent. Played from its start for each failure; waiting is durable. */
@@ -85,7 +95,7 @@ export interface StepOptions<C, Result extends Schema.ConstraintCodec<unknown, u
   readonly pivot?: boolean | undefined
   /** Guards `run`, never the fallback, under the name of the saga and the step. */
   readonly breaker?: Fallback.Breaker | undefined
-  readonly fallback?: StepFallback<C, Result["Type"], E, R> | undefined
+  readonly fallback?: StepFallback<C, Result["Type"], E, Other, OtherUndo, OtherDoubt> | undefined
   /** When a failed compensation is tried again; that of the saga when absent. */
   readonly compensationRetry?: Schedule.Schedule<unknown, Cause.Cause<unknown>> | undefined
 }

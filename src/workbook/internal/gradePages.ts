@@ -127,11 +127,13 @@ const total = ({ totals }: Report): string =>
 const handedIn = ({ exercises }: Report): ReadonlyArray<ExerciseReport> =>
   exercises.filter((one) => one.status !== "missing")
 
+const weightOf = ({ weight }: ExerciseReport): string => weight === 1 ? "" : `, counted ${weight} times`
+
 /** One line for each exercise without a file: a table of tasks that did not run says nothing more. */
 const notHandedIn = ({ exercises }: Report): ReadonlyArray<string> =>
-  exercises.flatMap((one) => one.status === "missing" ? [`${one.id} ${one.title}: 0 of ${one.max} points`] : [])
-
-const weightOf = ({ weight }: ExerciseReport): string => weight === 1 ? "" : `, counted ${weight} times`
+  exercises.flatMap((one) =>
+    one.status === "missing" ? [`${one.id} ${one.title}: 0 of ${one.max} points${weightOf(one)}`] : []
+  )
 
 /** A page for one student. */
 export const studentMarkdown = (report: Report, rubrics: ReadonlyArray<Rubric>): string => {

@@ -1,7 +1,7 @@
 /**
  * What the specs of the exercises share: checks whose failure is a sentence for the learner, and a watch on the test clock.
  */
-import { Clock, type Duration, Effect, Exit, Fiber, Option } from "effect"
+import { Cause, Clock, type Duration, Effect, Exit, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
 import assert from "node:assert/strict"
 import { inspect } from "node:util"
@@ -13,7 +13,7 @@ const seen = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return `it succeeded with ${show(exit.value)}`
   const failure = Exit.findErrorOption(exit)
   if (Option.isSome(failure)) return `it failed with ${show(failure.value)}`
-  return Exit.hasInterrupts(exit) ? "it was interrupted" : `it died: ${inspect(exit.cause)}`
+  return Exit.hasInterrupts(exit) ? "it was interrupted" : `it died: ${show(Cause.squash(exit.cause))}`
 }
 
 /** Fails with the sentence alone, where the values would add nothing to it. */

@@ -179,11 +179,11 @@ export const sentence = (message: string): string => {
   if (text.startsWith("process.exit unexpectedly called")) {
     return "It calls process.exit, which ends the whole program: an answer must not do that."
   }
-  const locked = /^Cannot (?:assign to read only|redefine) property:? '?(\w+)/.exec(text)?.[1]
+  const locked = /^(?:TypeError: )?Cannot (?:assign to read only|redefine) property:? '?(\w+)/.exec(text)?.[1]
   if (locked !== undefined) {
     return `It changes \`${locked}\` of something that is not its own: of the language, of Effect or of the check.`
   }
-  const ended = text.replace(
+  const ended = text.replace(/^([A-Z][a-zA-Z]*Error: .*[^.?!])[.?!]?$/s, "A check was ended by a $1.").replace(
     comparison,
     (_, mark: string, rest: string) => `${mark} Seen: ${compared(rest.replace(/\.$/, ""))}.`
   )

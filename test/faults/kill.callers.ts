@@ -1,5 +1,5 @@
 /** 64 callers that append at once, and a subscription whose effects can be counted; run here, or in a process to be killed. */
-import { Effect, Random } from "effect"
+import { Effect, Latch, Random } from "effect"
 import { EventStore, Subscription } from "effect-lifecycle/store"
 import { SqlClient } from "effect/sql"
 
@@ -31,6 +31,8 @@ export interface Told {
 
 export const callersAtOnce = 64
 const sharedStreams = 8
+/** So many appends each caller gets done before the first effect. Whoever takes over waits for a lease to end first. */
+const ahead = 10
 export const category = "Killed"
 export const subscription = "effects"
 
@@ -38,6 +40,9 @@ export const makeEffects = SqlClient.SqlClient.use((sql) =>
   // Nothing is unique, so that a repetition is a row more.
   sql`create table effects (seq bigserial, position bigint not null, stream text not null, version int not null)`
 )
+
+/** Opened by the first effect of this process. */
+export const following = Latch.makeUnsafe()
 
 /** Its effects are rows of another table, written in the transaction that moves the checkpoint. */
 export const follow = Effect.gen(function*() {
@@ -51,7 +56,10 @@ export const follow = Effect.gen(function*() {
     // Longer than a busy machine takes for a transaction: who does not keep its lease does not get on.
     lease: "2 seconds",
     handle: ({ position, stream, version }) =>
-      sql`insert into effects (position, stream, version) values (${position}, ${stream.id}, ${version})`
+      Effect.andThen(
+        sql`insert into effects (position, stream, version) values (${position}, ${stream.id}, ${version})`,
+        following.open
+      )
   })
 })
 
@@ -68,6 +76,7 @@ export const append = (
     Effect.gen(function*() {
       const store = yield* EventStore.EventStore
       for (let n = 0; !stop.now; n++) {
+        if (n >= ahead) yield* following.await
         const id = `${prefix}-${number}-${n}`
         const own = (yield* Random.next) < 0.5
         const stream = own ? `own-${prefix}-${number}` : `shared-${yield* Random.nextIntBetween(0, sharedStreams)}`

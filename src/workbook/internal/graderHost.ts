@@ -124,6 +124,9 @@ const syntaxError = (error: unknown): Answer["broken"] => {
   return { message: [`It is not valid TypeScript. ${first}`, ...rest].join("\n").trimEnd(), line: loc?.line }
 }
 
+/** What the language throws was written by nobody for a learner, so it keeps its name. */
+const native = new Set(["TypeError", "RangeError", "ReferenceError", "SyntaxError", "URIError"])
+
 const lineIn = (stacks: ReadonlyArray<{ readonly file: string; readonly line: number }> | undefined) =>
   stacks?.find(({ file }) => resolve(file) === subject)?.line
 
@@ -217,7 +220,7 @@ canaryIt(${JSON.stringify(canary)}, () => canaryAssert.strictEqual(1, 2))
       name: test.fullName,
       passed: result.state === "passed" && recorded,
       message: error !== undefined
-        ? local(error.message)
+        ? local(native.has(error.name ?? "") ? `${error.name}: ${error.message}` : error.message)
         : result.state === "skipped"
         ? "This task was skipped."
         : undefined,

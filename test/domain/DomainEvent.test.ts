@@ -110,6 +110,34 @@ describe("DomainEvent", () => {
     )
   })
 
+  it("refuses unknown fields at any depth, of fields of any kind", () => {
+    const Placed = DomainEvent.make("Placed", {
+      schema: {
+        by: Schema.optionalKey(Schema.Union([Schema.String, Schema.Null])),
+        lines: Schema.Array(Schema.Struct({ sku: Schema.String })),
+        labels: Schema.Record(Schema.String, Schema.Struct({ n: Schema.Int }))
+      }
+    })
+    const Flat = DomainEvent.make("Flat", {
+      schema: { n: Schema.optionalKey(Schema.Number), at: Schema.Date, kind: Schema.Literals(["a", "b"]) }
+    })
+    const placed = { lines: [{ sku: "x" }], labels: { a: { n: 1 } } }
+    const flat = { at: "1970-01-01T00:00:00.000Z", kind: "a" }
+    const reason = (event: DomainEvent.Any, data: unknown) => {
+      const read = event.decode({ type: event.type, schemaVersion: 1, data })
+      return Result.isSuccess(read) ? "read" : read.failure.message
+    }
+    assert.strictEqual(reason(Placed, placed), "read")
+    assert.include(reason(Placed, { ...placed, more: 1 }), "more")
+    assert.include(reason(Placed, { ...placed, lines: [{ sku: "x", inLine: 1 }] }), "inLine")
+    assert.include(reason(Placed, { ...placed, labels: { a: { n: 1, inLabel: 1 } } }), "inLabel")
+    assert.strictEqual(reason(Flat, flat), "read")
+    assert.strictEqual(reason(Flat, { ...flat, n: 1 }), "read")
+    assert.include(reason(Flat, { ...flat, more: 1 }), "more")
+    assert.include(reason(Flat, { ...flat, kind: "c" }), "kind")
+    for (const data of [null, undefined, 1, "text", []]) assert.notStrictEqual(reason(Flat, data), "read")
+  })
+
   it("counts its version from its steps", () => {
     const Counted = DomainEvent.make("Counted", {
       schema: { by: Schema.Int },

@@ -1,5 +1,5 @@
 /** From the stored JSON of any version of an event to the fields of the newest. */
-import { Result, Schema, SchemaIssue } from "effect"
+import { Result, Schema, SchemaAST, SchemaIssue } from "effect"
 
 /** A function from a decoded older version to the next one, or a transformation that does the same. */
 export type Step =
@@ -26,7 +26,7 @@ export const reader = (
   unknownFields: "refuse" | "drop"
 ): (data: unknown, from: number) => Result.Result<unknown, unknown> => {
   const options = { onExcessProperty: unknownFields === "refuse" ? "error" as const : "ignore" as const }
-  const current = Schema.decodeUnknownResult(newest, options)
+  const current = unknownFields === "refuse" ? refusing(newest) : Schema.decodeUnknownResult(newest)
   // What steps have made is the program's own; whether it fits is still asked of the schema.
   const checked = Schema.decodeUnknownResult(Schema.toType(values as Schema.Top & AnyCodec))
   const prepared = new Map<number, Prepared>()
@@ -44,6 +44,31 @@ export const reader = (
     return Result.isSuccess(value) ? checked(value.success) : value
   }
 }
+
+/**
+ * The decoder refuses unknown fields on its slow path only, and events are read by the thousand. Where no field holds an
+ * object, its keys are looked at here, and a value that has none too many takes the fast path.
+ */
+const refusing = (codec: AnyCodec): Read => {
+  const strict = Schema.decodeUnknownResult(codec, { onExcessProperty: "error" })
+  const { ast } = codec
+  if (!SchemaAST.isObjects(ast) || ast.encoding !== undefined || ast.indexSignatures.length > 0) return strict
+  if (!ast.propertySignatures.every(({ type }) => isPlain(type))) return strict
+  const lenient = Schema.decodeUnknownResult(codec)
+  const known = new Set<unknown>(ast.propertySignatures.map(({ name }) => name))
+  return (data) => {
+    if (typeof data === "object" && data !== null) {
+      for (const key of Object.keys(data)) if (!known.has(key)) return strict(data)
+    }
+    return lenient(data)
+  }
+}
+
+const plain = new Set<SchemaAST.AST["_tag"]>(["String", "Number", "Boolean", "Literal", "Null", "BigInt", "Enum"])
+
+const isPlain = (ast: SchemaAST.AST): boolean =>
+  (SchemaAST.isUnion(ast) ? ast.types.every(isPlain) : plain.has(ast._tag)) &&
+  (ast.encoding ?? []).every(({ to }) => isPlain(to))
 
 const missing = (version: number) => Result.fail(new Error(`there is no step from version ${version}`))
 

@@ -119,7 +119,7 @@ export const recorder = (options: LogsOptions): Recorder => {
   return (report, fiber) => {
     if (report._tag !== "ServerRequestEnded" && report._tag !== "DefectCaught") return
     const level = report._tag === "DefectCaught" || report.status >= 500 ? "Error" : "Info"
-    if (LogLevel.isGreaterThan(fiber.cache.minimumLogLevel, level)) return
+    if (LogLevel.Order(fiber.cache.minimumLogLevel, level) > 0) return
     const time = stamp(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
     const line = report._tag === "DefectCaught"
       ? oneLine(JSON.stringify(defectLine(report, fiber, start(time, level, "defect", fiber), options.service)))

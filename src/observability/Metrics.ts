@@ -31,7 +31,7 @@
  *
  * @since 0.1.0
  */
-import type { Layer } from "effect"
+import { Context, type Fiber, type Layer, Metric } from "effect"
 import type { Recorder, Report } from "../lifecycle/Recorder.ts"
 import * as guardMetrics from "./internal/guardMetrics.ts"
 import { install } from "./internal/hub.ts"
@@ -115,8 +115,10 @@ export const make = (): Recorder => {
   const guards = guardMetrics.make()
   const store = storeMetrics.make()
 
+  const contextOf = metricsOnly()
+
   return (report, fiber) => {
-    const context = fiber.context
+    const context = contextOf(fiber)
     switch (report._tag) {
       case "StageTimed":
         return stageDuration(report.stage).updateUnsafe(seconds(report), context)
@@ -177,6 +179,23 @@ export const make = (): Recorder => {
  * @since 0.1.0
  */
 export const layer: Layer.Layer<never> = install(make)
+
+/**
+ * Where an update finds its registry: in a context of nothing else. It looks twice, a request has many updates at its end,
+ * and its own context is a deep one.
+ */
+const metricsOnly = () => {
+  let seen: Context.Context<never> | undefined
+  let found: Context.Context<never> = Context.empty()
+  return (fiber: Fiber.Fiber<unknown, unknown>): Context.Context<never> => {
+    if (fiber.context === seen) return found
+    seen = fiber.context
+    found = Context.make(Metric.MetricRegistry, fiber.getRef(Metric.MetricRegistry)).pipe(
+      Context.add(Metric.CurrentMetricAttributes, fiber.getRef(Metric.CurrentMetricAttributes))
+    )
+    return found
+  }
+}
 
 const methods: ReadonlySet<string> = new Set([
   "GET",

@@ -5,10 +5,13 @@ import type { AppendResult, TaggedEvent } from "../../DynamicConsistencyBoundary
 import type { InvalidAppend, StreamArchived } from "../../EventStore.ts"
 import type { UnitOfWork } from "../../UnitOfWork.ts"
 import type { BoundaryBackend } from "../BoundaryBackend.ts"
-import { answerOf, codeOf, eventArrays, eventOf, type EventOfAnyRow, type ResultRow, toBigInt } from "./EventStorePg.ts"
+import { answerOf, codeOf, eventArrays, eventOf, type EventRow, type ResultRow, toBigInt } from "./EventStorePg.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"
 
-interface TaggedRow extends EventOfAnyRow {
+interface TaggedRow extends EventRow {
+  readonly tenant: string
+  readonly category: string
+  readonly name: string
   readonly tags: ReadonlyArray<string>
 }
 

@@ -56,7 +56,12 @@ export interface EventRow {
   readonly at: Date | string
 }
 
-export interface EventOfAnyRow extends EventRow {
+interface EventOfAnyRow extends EventRow {
+  readonly stream_id: unknown
+}
+
+interface NameRow {
+  readonly id: unknown
   readonly tenant: string
   readonly category: string
   readonly name: string
@@ -67,6 +72,9 @@ const pageSize = 1024
 
 /** An append of more events outweighs its commit: it gains nothing from company, and would hold the others up. */
 const mostShared = 32
+
+/** So many streams are known by name at most. Which one an event is of never changes, and ids are not used again. */
+const mostNames = 10_000
 
 /** The highest position there can be. */
 const lastPosition = 2n ** 63n - 1n
@@ -133,6 +141,22 @@ export const make = Effect.fnUntraced(function*(
     isUndone: (cause) => isUndone("append", cause)
   }, coalesce)
 
+  const names = new Map<unknown, StoredEvent["stream"]>()
+  /** Names of the streams that rows are of: to join them to every row would cost more than all else about it. */
+  const namesOf = (rows: ReadonlyArray<EventOfAnyRow>): Effect.Effect<typeof names, StoreUnavailable> => {
+    const missing = new Set<unknown>()
+    for (const { stream_id } of rows) if (!names.has(stream_id)) missing.add(stream_id)
+    if (missing.size === 0) return Effect.succeed(names)
+    return sql.unsafe<NameRow>(text.names, [[...missing].map(toBigInt)]).pipe(
+      orUnavailable("readAll"),
+      Effect.map((found) => {
+        if (names.size + found.length > mostNames) names.clear()
+        for (const { category, id, name, tenant } of found) names.set(id, { tenant, category, id: name })
+        return names
+      })
+    )
+  }
+
   const page = <Row extends EventRow>(statement: string, parameters: ReadonlyArray<unknown>, limit: number) =>
     sql.unsafe<Row>(statement, [...parameters, Math.min(limit, pageSize)]).pipe(orUnavailable("read"))
 
@@ -146,15 +170,21 @@ export const make = Effect.fnUntraced(function*(
     return Stream.paginate(
       { after, left: limit },
       ({ after, left }) =>
-        Effect.map(page<EventOfAnyRow>(statement, [after, upTo, ...parameters], left), (rows) => {
-          const events = rows.map((row) => eventOf(row, { tenant: row.tenant, category: row.category, id: row.name }))
-          const last = events.at(-1)
-          const more = rows.length === pageSize && left > pageSize
-          return [
-            events,
-            last !== undefined && more ? Option.some({ after: last.position, left: left - pageSize }) : Option.none()
-          ] as const
-        })
+        Effect.flatMap(
+          page<EventOfAnyRow>(statement, [after, upTo, ...parameters], left),
+          (rows) =>
+            Effect.map(namesOf(rows), (names) => {
+              const events = rows.map((row) => eventOf(row, names.get(row.stream_id) ?? nameless(row)))
+              const last = events.at(-1)
+              const more = rows.length === pageSize && left > pageSize
+              return [
+                events,
+                last !== undefined && more
+                  ? Option.some({ after: last.position, left: left - pageSize })
+                  : Option.none()
+              ] as const
+            })
+        )
     )
   }
 
@@ -245,6 +275,7 @@ const textOf = (schema: string) => {
       share: ReadAllOptions["share"]
     ) => {
       const parameters: Array<ReadonlyArray<string>> = []
+      const filtered = filters.categories !== undefined || filters.tenants !== undefined
       let conditions = "e.position > $1::bigint and e.position <= $2::bigint"
       if (share !== undefined) conditions += ` and ${inShare("e.stream_id", share)}`
       for (
@@ -260,11 +291,12 @@ const textOf = (schema: string) => {
       }
       return {
         parameters,
-        statement: `select ${columns}, s.tenant, s.category, s.name
-          from ${schema}.events e join ${schema}.streams s on s.id = e.stream_id
+        statement: `select ${columns}, e.stream_id
+          from ${schema}.events e${filtered ? ` join ${schema}.streams s on s.id = e.stream_id` : ""}
           where ${conditions} order by e.position limit $${parameters.length + 3}`
       }
     },
+    names: `select id, tenant, category, name from ${schema}.streams where id = any($1::bigint[])`,
     version: `select version from ${schema}.streams where tenant = $1 and category = $2 and name = $3`,
     findAppend: `select 1 as outcome, first_version, version as last_version, position as last_position
       from ${schema}.appends where stream_id = ${streamId} and command_id = $4`
@@ -288,6 +320,10 @@ const batchOf = (
     (index) => rows[index]?.outcome === 1 ? appendedOf(rows[index]) : undefined,
     (index) => Number(rows[index]?.last_version ?? 0)
   ))
+}
+
+const nameless = ({ position }: EventRow): never => {
+  throw new Error(`The event at position ${String(position)} is of no stream: the tables have been changed`)
 }
 
 const noAnswer = Exit.die(new Error("append answered without a row: the functions of the schema have been changed"))
@@ -369,6 +405,6 @@ export const eventOf = (row: EventRow, stream: StoredEvent["stream"]): StoredEve
   type: row.type,
   schemaVersion: row.schema_version,
   data: JSON.parse(row.data),
-  meta: JSON.parse(row.meta),
-  at: new Date(row.at)
+  meta: row.meta === "{}" ? {} : JSON.parse(row.meta),
+  at: row.at instanceof Date ? row.at : new Date(row.at)
 })

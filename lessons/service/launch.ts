@@ -15,6 +15,7 @@ import {
   type Inbox,
   type Outbox,
   type Projection,
+  type SagaStore,
   type Snapshots,
   type StateStore,
   type UnitOfWork
@@ -162,6 +163,7 @@ type Surroundings =
   | Outbox.Outbox
   | Path.Path
   | Projection.Projections
+  | SagaStore.SagaStore
   | Snapshots.Snapshots
   | SqlClient.SqlClient
   | StateStore.StateStore

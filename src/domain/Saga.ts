@@ -15,6 +15,8 @@
  * - A step whose process died, that died of a bug, took longer than its `timeout`, or whose store went away is in doubt.
  *   `inDoubt` decides: `park` (the default), `repeat` under the same `key`, or a look-up of your own. A `transactional` step
  *   writes its outcome in the transaction of what it does, and is never in doubt.
+ * - What the request that starts it carries goes along into each step, also after a crash: its id, tenant, actor, trace and
+ *   priority. Its deadline does not: a saga outlives who waits for it. {@link waitUnlessDelayed} is for who cannot.
  * - Ends are distinct: see `SagaOutcome`. What cannot go on is parked, where `parked` shows it, and never dropped.
  * - Steps have ids and definitions have versions. A journal that does not fit its definition is parked, never guessed.
  *
@@ -85,12 +87,14 @@
  * @since 0.1.0
  */
 export {
+  type Delayed,
   type OnLeave,
   run,
   start,
   type StartOptions,
   stream,
-  wait
+  wait,
+  waitUnlessDelayed
 } from "./internal/sagaCalls.ts"
 export {
   type Any,

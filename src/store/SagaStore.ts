@@ -144,7 +144,7 @@ export interface SagaRecord {
   readonly id: string
   readonly version: number
   readonly input: string
-  /** The ids of the request that started it. */
+  /** What the request that started it gave it to carry: its ids, its place in a trace, its priority. */
   readonly meta: Readonly<Record<string, string>>
   readonly state: State
   /** Whether it is being undone, or was when it was parked. */

@@ -10,13 +10,14 @@ import {
   type Layer,
   Option,
   Predicate,
+  Result,
   Schedule,
   Schema,
   Stream
 } from "effect"
 import { Saga } from "effect-lifecycle/domain"
 import { Recorder } from "effect-lifecycle/lifecycle"
-import { RequestId } from "effect-lifecycle/request"
+import { Deadline, Priority, Propagation, RequestId, TraceContext } from "effect-lifecycle/request"
 import { CircuitBreaker } from "effect-lifecycle/resilience"
 import { EventMeta, EventStore, SagaStore, type StateStore, Tenant, UnitOfWork } from "effect-lifecycle/store"
 
@@ -178,10 +179,14 @@ export const sagaContract = <E>(title: string, layer: Layer.Layer<Stores, E>): v
       it.effect("works for the tenant, request and process that started it, with a key for each step", () =>
         Effect.gen(function*() {
           const seen: Array<unknown> = []
+          let headers: Readonly<Record<string, string>> = {}
+          const traceId = "4bf92f3577b34da6a3ce929d0e0e4736"
+          const traceparent = `00-${traceId}-00f067aa0ba902b7-01`
           const saga = Saga.make({ name: fresh(), input: Schema.Void }).step("look", {
             run: ({ key, token }) =>
               Effect.gen(function*() {
                 seen.push(yield* Tenant.Current, key, token, yield* EventMeta.current)
+                headers = yield* Propagation.inject()
               })
           })
           yield* work([saga])
@@ -189,6 +194,15 @@ export const sagaContract = <E>(title: string, layer: Layer.Layer<Stores, E>): v
           yield* Saga.start(saga, { id: "1", input: undefined }).pipe(
             Effect.provideService(RequestId.Current, RequestId.parse("req-1")),
             Effect.provideService(EventMeta.Actor, Option.some("ada")),
+            Effect.provideService(
+              TraceContext.Current,
+              Result.getSuccess(TraceContext.parse(traceparent, "vendor=1"))
+            ),
+            Effect.provideService(Priority.Current, "low"),
+            Effect.provideService(
+              Deadline.Current,
+              Option.some(Deadline.make({ duration: "1 minute", startedAtNanos: 0n }))
+            ),
             within
           )
           yield* within(Saga.wait(saga, "1"))
@@ -197,8 +211,16 @@ export const sagaContract = <E>(title: string, layer: Layer.Layer<Stores, E>): v
             requestId: "req-1",
             correlationId: "req-1",
             causationId: key,
-            actor: "ada"
+            actor: "ada",
+            traceId
           }])
+          // Whoever waits has a deadline; the saga does not.
+          assert.deepEqual({ ...headers }, {
+            traceparent,
+            tracestate: "vendor=1",
+            "x-request-id": "req-1",
+            "x-request-priority": "low"
+          })
           assert.strictEqual((yield* Effect.flip(Saga.status(saga, "1")))._tag, "SagaNotFound")
         }))
 
@@ -218,6 +240,23 @@ export const sagaContract = <E>(title: string, layer: Layer.Layer<Stores, E>): v
           const outcome = yield* Saga.run(saga, { id: "2", input: 9 })
           assert.deepStrictEqual(outcome, { _tag: "Compensated", step: "flaky", cause: Cause.fail("no 4") })
           assert.deepStrictEqual(attempts, [1, 2, 3, 1, 2, 3, 4])
+        }))
+
+      it.effect("tells whoever cannot wait that it goes on later, and ends all the same", () =>
+        Effect.gen(function*() {
+          let open = false
+          const saga = Saga.make({ name: fresh(), input: Schema.Void }).step("ring", {
+            inDoubt: "repeat",
+            run: () => Effect.suspend(() => open ? Effect.void : Effect.die(new Error("the line was cut")))
+          })
+          yield* work([saga], { backoff: Schedule.spaced("50 millis"), attempts: 100 })
+          yield* Saga.start(saga, { id: "1", input: undefined })
+          const delayed = yield* Saga.waitUnlessDelayed(saga, "1")
+          assert.deepInclude(delayed, { _tag: "Delayed", step: "ring" })
+          assert.include(delayed._tag === "Delayed" ? delayed.message : "", "the line was cut")
+          open = true
+          assert.strictEqual((yield* Saga.wait(saga, "1"))._tag, "Completed")
+          assert.strictEqual((yield* Saga.waitUnlessDelayed(saga, "1"))._tag, "Completed")
         }))
 
       it.effect("tries a compensation again, undoes the rest all the same, and parks what could not be undone", () =>

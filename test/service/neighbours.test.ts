@@ -1,19 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { NodeHttpClient } from "@effect/platform-node"
-import { Effect, Layer, Redacted, References, type Scope } from "effect"
-import { Authentication, Idempotency, Problems, ServerStack } from "effect-lifecycle/server"
-import * as NodeListener from "effect-lifecycle/server/NodeListener"
-import { IdempotencyStore, MemoryStore } from "effect-lifecycle/store"
+import { Effect, Layer, References, type Scope } from "effect"
+import { MemoryStore } from "effect-lifecycle/store"
 import { HttpServer } from "effect/http"
-import { HttpApiBuilder } from "effect/http-api"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import { OrdersDomain } from "../../lessons/service/orders/handlers.ts"
-import { OrdersApi, OrdersHttp } from "../../lessons/service/orders/http.ts"
-import { PaymentsClient } from "../../lessons/service/shared/PaymentsClient.ts"
-import { problems } from "../../lessons/service/shared/problems.ts"
-import { UsersInbox } from "../../lessons/service/shared/UsersInbox.ts"
-import { ask, newKey, order } from "./harness.ts"
+import { ask, eventually, newKey, NotYet, order } from "./harness.ts"
+import { ordersAlone } from "./ordersAlone.ts"
 
 interface Heard {
   readonly method: string | undefined
@@ -55,24 +47,8 @@ const fakePayments = (
 
 /** The orders service alone, with its stores in memory, beside a payments service at `url`. */
 const ordersBeside = Effect.fnUntraced(function*(url: string) {
-  const listener = NodeListener.layer({ port: 0, gracePeriod: "100 millis" })
-  const service = ServerStack.serve(HttpApiBuilder.layer(OrdersApi).pipe(Layer.provide(OrdersHttp)), {
-    service: "orders",
-    problems: Problems.stage({ table: problems }),
-    idempotency: Idempotency.stage({ required: ["POST /orders"] })
-  }).pipe(
-    Layer.provide(OrdersDomain),
-    Layer.provide([
-      PaymentsClient.layer({ service: "orders", token: Redacted.make("token-of-orders"), url }),
-      Layer.succeed(UsersInbox, { deliver: () => Effect.void })
-    ]),
-    Layer.provide([
-      Layer.effect(Idempotency.IdempotencyRecords, IdempotencyStore.IdempotencyStore),
-      Authentication.layerTokens(Redacted.make("token123:alice")),
-      NodeHttpClient.layerUndici
-    ]),
-    Layer.provide([MemoryStore.layer, Layer.succeed(References.MinimumLogLevel, "None")]),
-    Layer.provideMerge(listener)
+  const service = ordersAlone(url).pipe(
+    Layer.provide([MemoryStore.layer, Layer.succeed(References.MinimumLogLevel, "None")])
   )
   const context = yield* Layer.build(service)
   const address = yield* Effect.provideContext(Effect.map(HttpServer.HttpServer, ({ address }) => address), context)
@@ -98,7 +74,7 @@ const charged = (response: ServerResponse, body: string) => {
 }
 
 describe("orders, beside payments", () => {
-  it.live("asks with its own token, never the caller's, under the order's id, with less time than it has", () =>
+  it.live("asks with its own token, never the caller's, under a key of the attempt, with less time than it has", () =>
     Effect.gen(function*() {
       const payments = yield* fakePayments(charged)
       const { id, pay } = yield* ordersBeside(payments.url)
@@ -114,7 +90,7 @@ describe("orders, beside payments", () => {
       const [{ body, headers, method, url }] = payments.heard as [Heard]
       assert.deepStrictEqual([method, url], ["POST", "/payments"])
       assert.strictEqual(headers["authorization"], "Bearer token-of-orders")
-      assert.strictEqual(headers["idempotency-key"], id)
+      assert.match(String(headers["idempotency-key"]), /^PayOrder\/attempt_[0-9a-f]{32}\/charge$/)
       assert.strictEqual(headers["x-request-id"], "paying")
       assert.strictEqual(headers["x-request-priority"], "low")
       assert.isAtMost(Number(headers["x-request-timeout"]), 2.995)
@@ -140,42 +116,86 @@ describe("orders, beside payments", () => {
       const payments = yield* fakePayments((response, body) =>
         ++asked === 1 ? response.destroy() : charged(response, body)
       )
-      const { id, pay } = yield* ordersBeside(payments.url)
+      const { pay } = yield* ordersBeside(payments.url)
       assert.strictEqual((yield* pay()).status, 200)
-      assert.deepStrictEqual(payments.heard.map(({ headers }) => headers["idempotency-key"]), [id, id])
+      const keys = payments.heard.map(({ headers }) => headers["idempotency-key"])
+      assert.lengthOf(keys, 2)
+      assert.strictEqual(keys[0], keys[1])
     }))
 
-  it.live("says 502 and leaves the order open when nobody answers there", () =>
+  it.live("says 502 when payments refuses, leaves the order open, and asks anew the next time", () =>
+    Effect.gen(function*() {
+      let open = false
+      const payments = yield* fakePayments((response, body) => {
+        if (open) return charged(response, body)
+        response.writeHead(409, { "content-type": "application/problem+json" })
+          .end(JSON.stringify({ type: "urn:problem:payer-refused", detail: "a secret" }))
+      })
+      const { id, pay, read } = yield* ordersBeside(payments.url)
+      const { body, headers, status, text } = yield* pay()
+      assert.strictEqual(status, 502)
+      assert.deepInclude(body, {
+        type: "urn:problem:payment-failed",
+        stage: "Dependencies",
+        detail: `Order "${id}" could not be paid: payments answered 409`,
+        requestId: headers["x-request-id"]
+      })
+      assert.notInclude(text, "secret")
+      assert.strictEqual((yield* read).body.status, "placed")
+      open = true
+      assert.strictEqual((yield* pay()).status, 200)
+      assert.strictEqual(new Set(payments.heard.map(({ headers }) => headers["idempotency-key"])).size, 2)
+    }))
+
+  it.live("says 503 when nobody answers there, and does not give the order up", () =>
     Effect.gen(function*() {
       const { id, pay, read } = yield* ordersBeside("http://127.0.0.1:1")
       const answer = yield* pay()
-      assert.strictEqual(answer.status, 502)
+      assert.strictEqual(answer.status, 503)
       assert.strictEqual(answer.headers["content-type"], "application/problem+json")
+      assert.strictEqual(answer.headers["retry-after"], "1")
       assert.deepInclude(answer.body, {
-        type: "urn:problem:payment-failed",
+        type: "urn:problem:payment-pending",
         stage: "Dependencies",
-        detail: `Order "${id}" could not be paid: payments could not be reached`,
+        detail: `Order "${id}" is being paid, and payments has not answered yet. Ask again: it is charged once`,
         requestId: answer.headers["x-request-id"]
       })
-      assert.strictEqual((yield* read).body.status, "placed")
+      assert.strictEqual((yield* read).body.status, "paying")
     }))
 
   const broken: ReadonlyArray<readonly [string, (response: ServerResponse) => void]> = [
     ["fails", (response) => response.writeHead(500).end("stack trace with a secret")],
     ["is closed", (response) => response.writeHead(503, { "retry-after": "1" }).end()],
     ["answers with something else", (response) => response.writeHead(201).end("<html>secret</html>")],
+    [
+      "refuses for no reason of the payer's",
+      (response) =>
+        response.writeHead(409, { "content-type": "application/problem+json" })
+          .end(JSON.stringify({ type: "urn:problem:idempotency-key-running", detail: "secret" }))
+    ],
     ["hangs up", (response) => response.destroy()]
   ]
   for (const [name, answer] of broken) {
-    it.live(`says 502, and nothing of what it heard, when payments ${name}`, () =>
+    it.live(`says 503, and nothing of what it heard, when payments ${name}, and pays once it is back`, () =>
       Effect.gen(function*() {
-        const payments = yield* fakePayments(answer)
+        let back = false
+        const payments = yield* fakePayments((response, body) => back ? charged(response, body) : answer(response))
         const { pay, read } = yield* ordersBeside(payments.url)
-        const { body, status, text } = yield* pay()
-        assert.strictEqual(status, 502)
-        assert.strictEqual(body.type, "urn:problem:payment-failed")
+        const { body, status, text } = yield* pay({ "x-request-id": "paying" })
+        assert.strictEqual(status, 503)
+        assert.strictEqual(body.type, "urn:problem:payment-pending")
         assert.notInclude(text, "secret")
-        assert.strictEqual((yield* read).body.status, "placed")
+        assert.strictEqual((yield* read).body.status, "paying")
+        // Nobody asks orders again, and it asks payments all the same: for the request that began it, under its key.
+        back = true
+        yield* eventually(Effect.filterOrFail(
+          read,
+          ({ body }) => body.status === "paid",
+          ({ text }) => new NotYet({ message: text })
+        ))
+        assert.strictEqual(new Set(payments.heard.map(({ headers }) => headers["idempotency-key"])).size, 1)
+        assert.strictEqual(payments.heard.at(-1)?.headers["x-request-id"], "paying")
+        assert.strictEqual((yield* pay()).status, 200)
       }))
   }
 

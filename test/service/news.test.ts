@@ -22,7 +22,10 @@ describe("the news of an order", () => {
           sent.push(message.id) < 2 ? Effect.fail(new NotTaken({ reason: "users answered 503" })) : Effect.void
         )
     })
-    const payments = Layer.succeed(PaymentsClient, { charge: () => Effect.die("nobody pays here") })
+    const payments = Layer.succeed(PaymentsClient, {
+      charge: () => Effect.die("nobody pays here"),
+      refund: () => Effect.die("nobody pays here")
+    })
     const domain = OrdersDomain.pipe(Layer.provide([inbox, payments]), Layer.provideMerge(MemoryStore.layer))
     return Effect.gen(function*() {
       yield* Mediator.send(Place, { id: "ord_1", userId: "usr_1", lines: [line] })

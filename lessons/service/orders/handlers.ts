@@ -1,8 +1,7 @@
 /** What the orders service does with each command and query. */
 import { Effect, Layer, Option, Stream } from "effect"
-import { Domain, Mediator } from "effect-lifecycle/domain"
+import { Domain } from "effect-lifecycle/domain"
 import { EventStore, Projection, StateStore } from "effect-lifecycle/store"
-import { PaymentsClient } from "../shared/PaymentsClient.ts"
 import { OrderList, OrderListLayer } from "./list.ts"
 import { keepNews, NewsLayer } from "./news.ts"
 import {
@@ -11,34 +10,28 @@ import {
   Events,
   MarkPaid,
   OrderAggregate,
-  OrderClosed,
   OrderNotFound,
   orders,
   Pay,
   Place,
+  Release,
+  Reserve,
   Search,
   toOrder
 } from "./model.ts"
+import { pay, PaymentLayer } from "./payment.ts"
 
 export const ordersHandlers = [
   Domain.aggregateHandler(Place, OrderAggregate, {
     reply: (state, _events, version, id) => ({ version, order: toOrder(state, id) })
   }),
-  Domain.aggregateHandler(MarkPaid, OrderAggregate, {
-    reply: (state, _events, version, id) => ({ version, order: toOrder(state, id) })
-  }),
+  Domain.aggregateHandler(Reserve, OrderAggregate, { reply: (state, _events, _version, id) => toOrder(state, id) }),
+  Domain.aggregateHandler(MarkPaid, OrderAggregate, { reply: () => undefined }),
+  Domain.aggregateHandler(Release, OrderAggregate, { reply: () => undefined }),
   Domain.aggregateHandler(Cancel, OrderAggregate, {
     reply: (state, _events, version, id) => ({ version, order: toOrder(state, id) })
   }),
-  // The payment is asked for under the order's own id, so asking again after a crash charges once.
-  Domain.handler(Pay, ({ id }) =>
-    Effect.gen(function*() {
-      const { order, version } = yield* Mediator.query(ById, { id })
-      if (order.status === "paid") return { version, order }
-      if (order.status === "cancelled") return yield* new OrderClosed({ id, status: order.status, wanted: "paid" })
-      const payment = yield* PaymentsClient.use((client) => client.charge(order))
-      return yield* Mediator.send(MarkPaid, { id, paymentId: payment.id })
-    })),
+  Domain.handler(Pay, ({ id }) => pay(id)),
   Domain.handler(ById, ({ id }) =>
     Effect.gen(function*() {
       const row = yield* StateStore.StateStore.use((store) => store.get(orders, id))
@@ -75,6 +68,7 @@ export const ordersHandlers = [
   )
 ] as const
 
-export const OrdersDomain = Domain.toLayer(ordersHandlers, { hooks: [keepNews] }).pipe(
+export const OrdersDomain = PaymentLayer.pipe(
+  Layer.provideMerge(Domain.toLayer(ordersHandlers, { hooks: [keepNews] })),
   Layer.provide([OrderListLayer, NewsLayer])
 )

@@ -19,6 +19,7 @@ import {
   OrderNotFound,
   Pay,
   PaymentFailed,
+  PaymentPending,
   Place,
   Search,
   Status
@@ -50,7 +51,7 @@ export class OrdersApi extends HttpApi.make("orders").add(
     HttpApiEndpoint.post("pay", "/orders/:id/payment", {
       params,
       success: Order,
-      error: [notFound, closed, problems.error(PaymentFailed)]
+      error: [notFound, closed, problems.error(PaymentFailed), problems.error(PaymentPending)]
     }),
     HttpApiEndpoint.post("cancel", "/orders/:id/cancellation", { params, success: Order, error: [notFound, closed] }),
     HttpApiEndpoint.get("events", "/orders/:id/events", {

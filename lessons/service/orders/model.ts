@@ -12,7 +12,7 @@ export const Line = Schema.Struct({
   price: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100_000_000 }))
 })
 export const Lines = Schema.Array(Line).check(Schema.isMinLength(1), Schema.isMaxLength(100))
-export const Status = Schema.Literals(["placed", "paid", "cancelled"])
+export const Status = Schema.Literals(["placed", "paying", "paid", "cancelled"])
 
 export const Order = Schema.Struct({
   id: OrderId,
@@ -53,13 +53,30 @@ export class OrderClosed extends Schema.TaggedError<OrderClosed>()("OrderClosed"
   }
 }
 
-/** The payments service refused, or could not be asked. */
+/** The payments service refused, and nothing was charged. */
 export class PaymentFailed extends Schema.TaggedError<PaymentFailed>()("PaymentFailed", {
   orderId: Schema.String,
   reason: Schema.String
 }) {
   override get message(): string {
     return `Order "${this.orderId}" could not be paid: ${this.reason}`
+  }
+}
+
+/** The payments service has not answered yet; it is asked until it does. */
+export class PaymentPending extends Schema.TaggedError<PaymentPending>()("PaymentPending", { orderId: Schema.String }) {
+  override get message(): string {
+    return `Order "${this.orderId}" is being paid, and payments has not answered yet. Ask again: it is charged once`
+  }
+}
+
+/** Another attempt to pay the order is under way. */
+export class BeingPaid extends Schema.TaggedError<BeingPaid>()("BeingPaid", {
+  id: Schema.String,
+  attempt: Schema.String
+}) {
+  override get message(): string {
+    return `Order "${this.id}" is being paid by the attempt "${this.attempt}"`
   }
 }
 
@@ -70,11 +87,27 @@ export const Place = Command.make("orders.Place", {
   aggregateId: (payload) => payload.id
 })
 
+/** An attempt to pay is a saga, and this is its id. */
+const attempt = Schema.String.check(Schema.isMinLength(1))
+
+export const Reserve = Command.make("orders.Reserve", {
+  description: "Keeps an order for one attempt to pay it",
+  payload: { id: OrderId, attempt },
+  success: Order,
+  error: Schema.Union([OrderNotFound, OrderClosed, BeingPaid]),
+  aggregateId: (payload) => payload.id
+})
+
 export const MarkPaid = Command.make("orders.MarkPaid", {
   description: "Notes the payment of an order",
-  payload: { id: OrderId, paymentId: Schema.String },
-  success: VersionedOrder,
+  payload: { id: OrderId, attempt, paymentId: Schema.String },
   error: Schema.Union([OrderNotFound, OrderClosed]),
+  aggregateId: (payload) => payload.id
+})
+
+export const Release = Command.make("orders.Release", {
+  description: "Lets go of an order whose payment was undone",
+  payload: { id: OrderId, attempt },
   aggregateId: (payload) => payload.id
 })
 
@@ -87,10 +120,10 @@ export const Cancel = Command.make("orders.Cancel", {
 })
 
 export const Pay = Command.make("orders.Pay", {
-  description: "Asks the payments service for the money, then notes the payment",
+  description: "Begins to pay an order, or joins who does, and waits for the end",
   payload: { id: OrderId },
   success: VersionedOrder,
-  error: Schema.Union([OrderNotFound, OrderClosed, PaymentFailed])
+  error: Schema.Union([OrderNotFound, OrderClosed, PaymentFailed, PaymentPending])
 })
 
 export const ById = Query.make("orders.ById", {
@@ -119,16 +152,22 @@ export const Events = Query.stream("orders.Events", {
 })
 
 const OrderPlaced = DomainEvent.make("OrderPlaced", { schema: { userId: UserId, lines: Lines } })
+const PaymentBegun = DomainEvent.make("PaymentBegun", { schema: { attempt } })
+const PaymentUndone = DomainEvent.make("PaymentUndone", { schema: { attempt } })
 const OrderPaid = DomainEvent.make("OrderPaid", { schema: { paymentId: Schema.String } })
 const OrderCancelled = DomainEvent.make("OrderCancelled", { schema: {} })
+
+export const OrderEvents = { OrderPlaced, PaymentBegun, PaymentUndone, OrderPaid, OrderCancelled }
 
 /** The orders as they are, each by its id. They are searched in the list of `list.ts`. */
 export const orders = StateStore.collection({ name: "orders", schema: Order })
 
 const State = Schema.Struct({
-  status: Schema.Literals(["none", "placed", "paid", "cancelled"]),
+  status: Schema.Literals(["none", ...Status.literals]),
   userId: Schema.String,
   lines: Schema.Array(Line),
+  /** The one that it is kept for, or was paid by. */
+  attempt: Schema.optionalKey(Schema.String),
   paymentId: Schema.optionalKey(Schema.String)
 })
 
@@ -146,18 +185,33 @@ export const OrderAggregate = Aggregate.make({
   name: "Order",
   state: State,
   initial: { status: "none", userId: "", lines: [] },
-  commands: [Place, MarkPaid, Cancel],
-  events: [OrderPlaced, OrderPaid, OrderCancelled],
+  commands: [Place, Reserve, MarkPaid, Release, Cancel],
+  events: [OrderPlaced, PaymentBegun, PaymentUndone, OrderPaid, OrderCancelled],
   decide: {
     "orders.Place": (state, { userId, lines }) =>
       Effect.succeed(state.status === "none" ? [OrderPlaced.make({ userId, lines })] : []),
-    "orders.MarkPaid": (state, { id, paymentId }) => {
+    "orders.Reserve": (state, { attempt, id }) => {
+      if (state.status === "none") return Effect.fail(new OrderNotFound({ id }))
+      if (state.status === "placed") return Effect.succeed([PaymentBegun.make({ attempt })])
+      if (state.status === "cancelled") {
+        return Effect.fail(new OrderClosed({ id, status: state.status, wanted: "paid" }))
+      }
+      // Paid or being paid: by this attempt, which asks again, or by another one.
+      return state.attempt === attempt
+        ? Effect.succeed([])
+        : Effect.fail(new BeingPaid({ id, attempt: state.attempt ?? "" }))
+    },
+    "orders.MarkPaid": (state, { attempt, id, paymentId }) => {
       if (state.status === "none") return Effect.fail(new OrderNotFound({ id }))
       if (state.status === "paid" && state.paymentId === paymentId) return Effect.succeed([])
-      return state.status === "placed"
+      return state.status === "paying" && state.attempt === attempt
         ? Effect.succeed([OrderPaid.make({ paymentId })])
         : Effect.fail(new OrderClosed({ id, status: state.status, wanted: "paid" }))
     },
+    "orders.Release": (state, { attempt }) =>
+      Effect.succeed(
+        state.status === "paying" && state.attempt === attempt ? [PaymentUndone.make({ attempt })] : []
+      ),
     "orders.Cancel": (state, { id }) => {
       if (state.status === "none") return Effect.fail(new OrderNotFound({ id }))
       if (state.status === "cancelled") return Effect.succeed([])
@@ -168,6 +222,8 @@ export const OrderAggregate = Aggregate.make({
   },
   evolve: {
     OrderPlaced: (_state, { userId, lines }) => ({ status: "placed" as const, userId, lines }),
+    PaymentBegun: (state, { attempt }) => ({ ...state, status: "paying" as const, attempt }),
+    PaymentUndone: ({ lines, userId }) => ({ status: "placed" as const, userId, lines }),
     OrderPaid: (state, { paymentId }) => ({ ...state, status: "paid" as const, paymentId }),
     OrderCancelled: (state) => ({ ...state, status: "cancelled" as const })
   },

@@ -1,12 +1,12 @@
 /** The payments service over HTTP: routes that only translate to commands and queries. */
 import { Effect, Schema } from "effect"
 import { Mediator } from "effect-lifecycle/domain"
-import { Conditional, Exchange, Problems } from "effect-lifecycle/server"
+import { Authentication, Conditional, Exchange, Problems } from "effect-lifecycle/server"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { asCaller, idOfKey } from "../shared/Caller.ts"
 import { problems } from "../shared/problems.ts"
 import { UserId } from "../users/model.ts"
-import { Amount, ById, Pay, PayerRefused, PayerUnknown, Payment, PaymentId, PaymentNotFound } from "./model.ts"
+import { Amount, ById, Pay, PayerRefused, PayerUnknown, Payment, PaymentId, PaymentNotFound, Refund } from "./model.ts"
 
 export class PaymentsApi extends HttpApi.make("payments").add(
   HttpApiGroup.make("payments").add(
@@ -14,6 +14,11 @@ export class PaymentsApi extends HttpApi.make("payments").add(
       payload: Schema.Struct({ orderId: Schema.String.check(Schema.isMinLength(1)), userId: UserId, amount: Amount }),
       success: Payment.pipe(HttpApiSchema.status(201)),
       error: [problems.error(PayerRefused), problems.error(PayerUnknown)]
+    }),
+    HttpApiEndpoint.post("refund", "/payments/:id/refund", {
+      params: { id: PaymentId },
+      success: Payment,
+      error: problems.error(PaymentNotFound)
     }),
     HttpApiEndpoint.get("byId", "/payments/:id", {
       params: { id: PaymentId },
@@ -33,6 +38,13 @@ export const PaymentsHttp = HttpApiBuilder.group(PaymentsApi, "payments", (handl
         const { commandId, id } = yield* idOfKey("pay")
         yield* Exchange.setHeader("location", `/payments/${id}`)
         return yield* Effect.flatMap(Mediator.send(Pay, { id, ...payload }, { commandId }), answer)
+      }).pipe(asCaller),
+    // Asked twice, it has happened once: the payment's own id says what is meant.
+    refund: ({ params }) =>
+      Effect.gen(function*() {
+        const { id } = yield* Authentication.CurrentUser
+        if (id !== "orders-service") return yield* new Authentication.Forbidden()
+        return yield* Effect.flatMap(Mediator.send(Refund, params), answer)
       }).pipe(asCaller),
     byId: ({ params }) => Mediator.query(ById, params).pipe(Effect.flatMap(answer), asCaller)
   }))

@@ -13,7 +13,7 @@ export const Payment = Schema.Struct({
   userId: UserId,
   /** In cents. */
   amount: Amount,
-  status: Schema.Literals(["charged"])
+  status: Schema.Literals(["charged", "refunded"])
 })
 export type Payment = typeof Payment.Type
 
@@ -59,6 +59,14 @@ export const Charge = Command.make("payments.Charge", {
   aggregateId: (payload) => payload.id
 })
 
+export const Refund = Command.make("payments.Refund", {
+  description: "Gives the money of a payment back, once",
+  payload: { id: PaymentId },
+  success: VersionedPayment,
+  error: PaymentNotFound,
+  aggregateId: (payload) => payload.id
+})
+
 export const ById = Query.make("payments.ById", {
   description: "One payment",
   payload: { id: PaymentId },
@@ -70,38 +78,53 @@ const PaymentCharged = DomainEvent.make("PaymentCharged", {
   schema: { orderId: Schema.String, userId: UserId, amount: Amount }
 })
 
+const PaymentRefunded = DomainEvent.make("PaymentRefunded", { schema: {} })
+
+export const PaymentEvents = { PaymentCharged, PaymentRefunded }
+
 export const payments = StateStore.collection({ name: "payments", schema: Payment, indexes: ["orderId"] })
 
 const State = Schema.Struct({
-  charged: Schema.Boolean,
+  status: Schema.Literals(["none", ...Payment.fields.status.literals]),
   orderId: Schema.String,
   userId: Schema.String,
   amount: Schema.Int
 })
 
-export const toPayment = ({ amount, orderId, userId }: typeof State.Type, id: string): Payment => ({
+/** The payment of a state that has one. */
+export const toPayment = ({ amount, orderId, status, userId }: typeof State.Type, id: string): Payment => ({
   id,
   orderId,
   userId,
   amount,
-  status: "charged"
+  status: status === "none" ? "charged" : status
 })
 
 export const PaymentAggregate = Aggregate.make({
   name: "Payment",
   state: State,
-  initial: { charged: false, orderId: "", userId: "", amount: 0 },
-  commands: [Charge],
-  events: [PaymentCharged],
+  initial: { status: "none", orderId: "", userId: "", amount: 0 },
+  commands: [Charge, Refund],
+  events: [PaymentCharged, PaymentRefunded],
   decide: {
     "payments.Charge": (state, { orderId, userId, amount }) =>
-      Effect.succeed(state.charged ? [] : [PaymentCharged.make({ orderId, userId, amount })])
+      Effect.succeed(state.status === "none" ? [PaymentCharged.make({ orderId, userId, amount })] : []),
+    "payments.Refund": (state, { id }) =>
+      state.status === "none"
+        ? Effect.fail(new PaymentNotFound({ id }))
+        : Effect.succeed(state.status === "charged" ? [PaymentRefunded.make({})] : [])
   },
   evolve: {
-    PaymentCharged: (_state, { orderId, userId, amount }) => ({ charged: true, orderId, userId, amount })
+    PaymentCharged: (_state, { orderId, userId, amount }) => ({
+      status: "charged" as const,
+      orderId,
+      userId,
+      amount
+    }),
+    PaymentRefunded: (state) => ({ ...state, status: "refunded" as const })
   },
   projection: {
     collection: payments,
-    state: (state, id) => state.charged ? toPayment(state, id) : undefined
+    state: (state, id) => state.status === "none" ? undefined : toPayment(state, id)
   }
 })

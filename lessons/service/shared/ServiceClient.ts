@@ -41,16 +41,22 @@ export const make = Effect.fnUntraced(function*(options: {
     stack,
     HttpClient.mapRequest((request) =>
       request.pipe(HttpClientRequest.bearerToken(options.token), HttpClientRequest.acceptJson)
-    ),
-    HttpClient.transformResponse(Effect.catchTag("DeadlineExceeded", leaveToServer))
+    )
   )
 })
 
-/** Where the time of the request itself is up, its own server says so: there is nothing else to answer any more. */
-const leaveToServer = (error: Deadline.DeadlineExceeded) =>
-  Effect.flatMap(
-    Deadline.remaining,
-    (left) => Option.exists(left, Duration.isZero) ? Effect.never : Effect.fail(error)
+/**
+ * For calls on behalf of a request that is served: where its time is up, its own server says so, and there is nothing else
+ * to answer any more.
+ */
+export const leaveToServer = (client: ServiceClient): ServiceClient =>
+  HttpClient.transformResponse(
+    client,
+    Effect.catchTag("DeadlineExceeded", (error) =>
+      Effect.flatMap(
+        Deadline.remaining,
+        (left) => Option.exists(left, Duration.isZero) ? Effect.never : Effect.fail(error)
+      ))
   )
 
 /** What went wrong with a call, in words that may leave the service. */

@@ -14,7 +14,7 @@ export class UsersClient extends Context.Service<UsersClient, {
   ): Layer.Layer<UsersClient, never, HttpClient.HttpClient> =>
     Layer.effect(
       UsersClient,
-      Effect.map(ServiceClient.make(options), (client) =>
+      Effect.map(Effect.map(ServiceClient.make(options), ServiceClient.leaveToServer), (client) =>
         UsersClient.of({
           assertActive: Effect.fn("UsersClient.assertActive")(function*(userId: string) {
             const unknown = (status?: number) =>

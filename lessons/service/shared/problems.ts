@@ -1,7 +1,8 @@
 /** The one table from the errors of the three services to what their clients are told. */
 import { Problems } from "effect-lifecycle/server"
 import type { StateStore } from "effect-lifecycle/store"
-import type { OrderClosed, OrderNotFound, PaymentFailed } from "../orders/model.ts"
+import type { DomainError } from "effect-lifecycle/domain"
+import type { OrderClosed, OrderNotFound, PaymentFailed, PaymentPending } from "../orders/model.ts"
 import type { PayerRefused, PayerUnknown, PaymentNotFound } from "../payments/model.ts"
 import type { UserNotFound } from "../users/model.ts"
 
@@ -17,6 +18,15 @@ export const problems = Problems.table({
       errors: [{ detail: reason, pointer: `/${field}`, in: "query" }]
     })
   },
+  InvalidPayload: {
+    status: 422,
+    title: "Invalid payload",
+    stage: "Validation",
+    extensions: ({ issues }: DomainError.InvalidPayload) => ({
+      errors: issues.map(({ message, pointer }) => ({ detail: message, pointer, in: "body" }))
+    })
+  },
+  Refused: { status: 403, title: "Refused", stage: "Handler", detail: (e: DomainError.Refused) => e.reason },
   UserNotFound: { status: 404, title: "User not found", stage: "Handler", detail: (e: UserNotFound) => message(e) },
   OrderNotFound: { status: 404, title: "Order not found", stage: "Handler", detail: (e: OrderNotFound) => message(e) },
   OrderClosed: {
@@ -31,6 +41,13 @@ export const problems = Problems.table({
     title: "Payment failed",
     stage: "Dependencies",
     detail: (e: PaymentFailed) => message(e)
+  },
+  PaymentPending: {
+    status: 503,
+    title: "Payment under way",
+    stage: "Dependencies",
+    detail: (e: PaymentPending) => message(e),
+    headers: () => ({ "retry-after": "1" })
   },
   PaymentNotFound: {
     status: 404,

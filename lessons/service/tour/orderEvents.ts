@@ -51,8 +51,12 @@ export const orderEvents = {
       page.equal("the status of the payment", payment.status, 200)
       page.equal("the status of the events", streamed.status, 200)
       page.equal("their Content-Type", streamed.headers["content-type"], "application/x-ndjson")
-      page.equal("the events", wire.map(({ type, version }) => [version, type]), [[1, "OrderPlaced"], [2, "OrderPaid"]])
-      page.equal("the request that paid", wire[1]?.requestId, payment.headers["x-request-id"])
+      page.equal("the events", wire.map(({ type, version }) => [version, type]), [
+        [1, "OrderPlaced"],
+        [2, "PaymentBegun"],
+        [3, "OrderPaid"]
+      ])
+      page.equal("the request that paid", wire[2]?.requestId, payment.headers["x-request-id"])
       const folded = Aggregate.fold(OrderAggregate, events.map(({ value }) => value))
       page.equal("the status of the order", current.status, 200)
       page.equal("GET /orders/{id}, against the state folded from the events", json(current), toOrder(folded, id))

@@ -5,6 +5,7 @@ import { type StoreUnavailable, UnitOfWork } from "../../store/UnitOfWork.ts"
 import { SagaMismatch, SagaNotFound, type SagaOutcome, type SagaUnreadable } from "../SagaOutcome.ts"
 import type { Saga, SagaFailure } from "./sagaDefinition.ts"
 import { cancel } from "./sagaPeople.ts"
+import { type Driven, said } from "./sagaJournal.ts"
 import { isOver, outcomeOf, type Progress, progressOf } from "./sagaReading.ts"
 
 /**
@@ -53,16 +54,58 @@ export const wait = <Name extends string, Input, Results, E, R>(
   SagaOutcome<Results, SagaFailure<E>>,
   StoreUnavailable | SagaNotFound | SagaUnreadable,
   SagaStore | UnitOfWork
+> => awaited<Name, Input, Results, E, R, never>("Saga.wait", saga, id, () => undefined)
+
+const awaited = <Name extends string, Input, Results, E, R, A>(
+  called: string,
+  saga: Saga<Name, Input, Results, E, R>,
+  id: string,
+  enough: (record: SagaRecord) => A | undefined
+): Effect.Effect<
+  SagaOutcome<Results, SagaFailure<E>> | A,
+  StoreUnavailable | SagaNotFound | SagaUnreadable,
+  SagaStore | UnitOfWork
 > =>
   Effect.scoped(Effect.gen(function*() {
-    yield* outside("Saga.wait")
+    yield* outside(called)
     const next = yield* watch(saga.name, id)
     while (true) {
-      const outcome = yield* outcomeOf(saga.driven, yield* next)
+      const record = yield* next
+      const outcome = yield* outcomeOf(saga.driven, record)
       // What the definition has decoded has its types.
       if (outcome !== undefined) return outcome as SagaOutcome<Results, SagaFailure<E>>
+      const found = enough(record)
+      if (found !== undefined) return found
     }
   }))
+
+/**
+ * A saga that goes on later: a step failed and is tried again, or nobody knows how it has ended and somebody will look.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Delayed {
+  readonly _tag: "Delayed"
+  readonly step: string
+  /** Why, for those who look after it; it is not made for clients. */
+  readonly message: string
+}
+
+/**
+ * As {@link wait}, but not past a step that is to be tried again later: for a caller who has to answer now, and can ask again.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const waitUnlessDelayed = <Name extends string, Input, Results, E, R>(
+  saga: Saga<Name, Input, Results, E, R>,
+  id: string
+): Effect.Effect<
+  SagaOutcome<Results, SagaFailure<E>> | Delayed,
+  StoreUnavailable | SagaNotFound | SagaUnreadable,
+  SagaStore | UnitOfWork
+> => awaited("Saga.waitUnlessDelayed", saga, id, (record) => delayOf(saga.driven, record))
 
 /**
  * Starts a saga and waits for its outcome. Whoever stops waiting changes nothing; {@link stream} has other policies.
@@ -154,6 +197,15 @@ const watch = (
       return found ?? (yield* new SagaNotFound({ saga: name, id }))
     })
   })
+
+const delayOf = ({ cause }: Driven, { steps }: SagaRecord): Delayed | undefined => {
+  const waiting = steps.find(({ failure, fallback, state }) =>
+    state === "waiting" || state === "undoWaiting" ||
+    // What began and has a failure is in doubt, and rests; a fallback has that of its step from its beginning.
+    (state === "started" && failure !== undefined && !fallback)
+  )
+  return waiting && { _tag: "Delayed", step: waiting.step, message: said(cause, waiting.failure) }
+}
 
 const outside = (name: string): Effect.Effect<void, never, UnitOfWork> =>
   Effect.flatMap(UnitOfWork, ({ isOpen }) =>

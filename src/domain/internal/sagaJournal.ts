@@ -1,7 +1,9 @@
 /** What the owner of a saga knows of it, and how it writes what it finds out. */
-import { Cause, Context, Duration, Effect, Exit, Option, type Schedule } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Option, Result, type Schedule, Schema, Tracer } from "effect"
 import * as Recorder from "../../lifecycle/Recorder.ts"
+import * as Priority from "../../request/Priority.ts"
 import * as RequestId from "../../request/RequestId.ts"
+import * as TraceContext from "../../request/TraceContext.ts"
 import * as RetrySchedule from "../../resilience/RetrySchedule.ts"
 import * as EventMeta from "../../store/EventMeta.ts"
 import type { Change, Held, ParkedFor, SagaRecord, StepChange, Written } from "../../store/SagaStore.ts"
@@ -140,12 +142,7 @@ export class Journal {
 
   readonly textOf = (text: string): string => this.definition.cause.encode(Cause.die(new Error(cleaned(text))))
 
-  readonly said = (text: string | undefined): string => {
-    if (text === undefined) return "nobody said why"
-    const cause = this.definition.cause.decode(text)
-    const error = Exit.isSuccess(cause) ? Cause.squash(cause.value) : text
-    return error instanceof Error ? error.message : String(error)
-  }
+  readonly said = (text: string | undefined): string => said(this.definition.cause, text)
 
   /** How long a wait may be: no longer than until the saga is overdue, where that still means something. */
   readonly bounded = (delay: Duration.Duration): number => {
@@ -156,20 +153,31 @@ export class Journal {
       : Math.min(millis, Math.max(0, Math.ceil(deadlineMillis - this.ageMillis)) + 1)
   }
 
-  /** As a part of the saga: in its tenant, its request and its process. */
+  /** As a part of the saga: in its tenant, its process, and the request that started it. */
   readonly within = <A, E, R>(self: Effect.Effect<A, E, R>, key: string): Effect.Effect<A, E, R> => {
     const { id, meta, tenant } = this.saga
-    return Effect.provideContext(
-      self,
-      Context.make(Tenant.Current, tenant).pipe(
-        Context.add(RequestId.Current, Option.flatMap(Option.fromUndefinedOr(meta["requestId"]), RequestId.parse)),
+    return Effect.updateContext(self, (around: Context.Context<R>) => {
+      let context = around.pipe(
+        Context.add(Tenant.Current, tenant),
         Context.add(EventMeta.Correlation, Option.some(meta["correlationId"] ?? id)),
         Context.add(EventMeta.Causation, Option.some(key)),
-        Context.add(EventMeta.Actor, Option.fromUndefinedOr(meta["actor"]))
+        Context.add(EventMeta.Actor, Option.fromUndefinedOr(meta["actor"])),
+        Context.add(Priority.Current, Option.getOrElse(priorityOf(meta["priority"]), () => "normal"))
       )
-    )
+      const requestId = RequestId.parse(meta["requestId"] ?? "")
+      context = Option.isSome(requestId)
+        ? RequestId.add(context, requestId.value)
+        : Context.add(context, RequestId.Current, requestId)
+      const trace = Result.getSuccess(TraceContext.parse(meta["traceparent"] ?? "", meta["tracestate"]))
+      context = Context.add(context, TraceContext.Current, trace)
+      return Option.isSome(trace)
+        ? Context.add(context, Tracer.ParentSpan, TraceContext.toExternalSpan(trace.value))
+        : context
+    })
   }
 }
+
+const priorityOf = Schema.decodeUnknownOption(Priority.Priority)
 
 export const park = (write: Held["write"], { message, reason, step }: ParkedFor & { readonly reason: ParkReason }) =>
   write({ state: "parked", parked: { reason, step, message: cleaned(message) }, progress: false })
@@ -185,6 +193,14 @@ export const millisOf = (duration: Duration.Duration): number => Math.max(0, Mat
 
 /** Without what a store cannot hold, and not longer than somebody reads. */
 export const cleaned = (text: string): string => text.replaceAll("\0", "").toWellFormed().slice(0, 4000).toWellFormed()
+
+/** A failure that was kept, in words. */
+export const said = (codec: Driven["cause"], text: string | undefined): string => {
+  if (text === undefined) return "nobody said why"
+  const cause = codec.decode(text)
+  const error = Exit.isSuccess(cause) ? Cause.squash(cause.value) : text
+  return error instanceof Error ? error.message : String(error)
+}
 
 /** The times are the store's; the owner does not look at them. */
 const unknownTime = new Date(0)

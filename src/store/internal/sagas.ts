@@ -1,12 +1,12 @@
 /** `SagaStore` over any backend. */
 import { Effect } from "effect"
 import { InvalidOption } from "../../resilience/InvalidOption.ts"
-import * as EventMeta from "../EventMeta.ts"
 import { InvalidSaga, type NewSaga, type SagaKey, SagaStore } from "../SagaStore.ts"
 import * as Tenant from "../Tenant.ts"
 import type { UnitOfWork } from "../UnitOfWork.ts"
 import { millisOf } from "./duration.ts"
 import type { ClaimedSaga, FullKey, SagaBackend } from "./SagaBackend.ts"
+import * as luggage from "./sagaLuggage.ts"
 import { checked, work } from "./sagaWorker.ts"
 import { isStorable } from "./text.ts"
 
@@ -40,7 +40,7 @@ export const make = (backend: SagaBackend, unit: UnitOfWork["Service"]): SagaSto
         const problem = problemOf(saga)
         if (problem !== undefined) return yield* problem
         const key = yield* full(saga)
-        const meta = JSON.stringify(yield* EventMeta.current)
+        const meta = JSON.stringify(yield* luggage.pack)
         while (true) {
           const started = yield* backend.insert({ ...key, version, input, meta, delayMillis: millisOf(delay) })
           if (started) yield* changed

@@ -21,7 +21,7 @@
  *
  * A handler that fails is tried again by `retry`. Then `poison` decides: `pause` (the default) stops before the event until
  * `resume`, `skip` keeps the event as a dead letter and goes on. Nothing is skipped in silence. An unavailable store is
- * no fault of the event: it is waited for.
+ * no fault of the event: it is waited for, also when the handler's own statements found it so.
  *
  * **Gotchas**
  *

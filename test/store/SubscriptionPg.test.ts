@@ -148,6 +148,32 @@ describe("Subscription, of PostgreSQL only", () => {
         yield* Effect.forkChild(polled.run({ name, handle: () => Effect.void }))
         yield* polled.awaitPosition(name, yield* append(category, "a", type)).pipe(Effect.timeout("5 seconds"))
       }))
+    it.effect("does not blame an event for the connection that its handler lost", () =>
+      Effect.gen(function*() {
+        const { category, name, type } = fresh()
+        const sql = yield* SqlClient.SqlClient
+        const all = yield* Subscription.Subscriptions
+        const got: Array<number> = []
+        yield* Effect.forkChild(all.run({
+          name,
+          categories: [category],
+          poison: "skip",
+          retry: Schedule.recurs(0),
+          handle: ({ version }) =>
+            Effect.suspend((): Effect.Effect<void, unknown> => {
+              got.push(version)
+              // The server ends the connection under the handler, once for each event.
+              return got.filter((one) => one === version).length === 1
+                ? Effect.asVoid(sql`select pg_terminate_backend(pg_backend_pid())`)
+                : Effect.void
+            })
+        }))
+        yield* append(category, "a", type)
+        const last = yield* append(category, "a", type)
+        yield* all.awaitPosition(name, last).pipe(Effect.retry({ times: 50 }), Effect.timeout("10 seconds"))
+        assert.deepStrictEqual([...new Set(got)], [1, 2])
+        assert.strictEqual((yield* all.status(name))?.deadLetters, 0)
+      }))
     it.effect("listens again when its connection is lost, and misses nothing meanwhile", () =>
       Effect.gen(function*() {
         const { category, name, type } = fresh()

@@ -48,6 +48,8 @@ export interface SubscriptionBackend {
   /** Forgets the subscription, its partitions and its dead letters. */
   readonly remove: (name: string) => Effect.Effect<void, StoreUnavailable>
 
+  /** What the error of a handler that uses the same store says of the store, and nothing of its event. */
+  readonly outageOf: (error: unknown) => StoreUnavailable | undefined
   readonly bury: (
     name: string,
     event: StoredEvent,

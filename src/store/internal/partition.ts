@@ -102,6 +102,17 @@ export const follow = <E, R>(
       Effect.flatMap(backend.move(hold, state.stored, to), (moved) => moved ? Effect.succeed(to) : Effect.fail(refused))
     ))
 
+  /** What says nothing about the event: the store is away, or the partition is somebody else's. */
+  const ownFailure = (cause: Cause.Cause<unknown>): StoreUnavailable | Refused | undefined => {
+    for (const reason of cause.reasons) {
+      const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
+      if (error instanceof StoreUnavailable || error instanceof Refused) return error
+      const outage = backend.outageOf(error)
+      if (outage !== undefined) return outage
+    }
+    return undefined
+  }
+
   const slow = Effect.die(new Error(`The transaction of the handler was not done within the lease (${leaseMillis} ms)`))
   const handleAll = (state: State, events: ReadonlyArray<StoredEvent>, to: bigint) => {
     const inTime = Effect.timeoutOrElse(handle(events), { duration: leaseMillis, orElse: () => slow })
@@ -220,15 +231,6 @@ export const follow = <E, R>(
 }
 
 const refused = new Refused()
-
-/** What says nothing about the event: the store is away, or the partition is somebody else's. */
-const ownFailure = (cause: Cause.Cause<unknown>): StoreUnavailable | Refused | undefined => {
-  for (const reason of cause.reasons) {
-    if (!Cause.isFailReason(reason)) continue
-    if (reason.error instanceof StoreUnavailable || reason.error instanceof Refused) return reason.error
-  }
-  return undefined
-}
 
 /** Names the event, and fits into a row. */
 const reasonOf = (event: StoredEvent, cause: Cause.Cause<unknown>): string =>

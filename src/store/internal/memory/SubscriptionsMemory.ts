@@ -116,6 +116,7 @@ export const make = (database: Database): SubscriptionBackend => {
         subscriptions: HashMap.remove(state.subscriptions, name),
         deadLetters: HashMap.remove(state.deadLetters, name)
       }]),
+    outageOf: () => undefined,
     bury: (name, event, reason, attempts) =>
       database.write((state, fiber) => [
         undefined,

@@ -31,6 +31,12 @@ export const unavailable = (operation: string, error: unknown): StoreUnavailable
   return new StoreUnavailable({ operation, reason: code === undefined ? detail : `${detail} (${code})` })
 }
 
+const contended = new Set(["DeadlockError", "SerializationError", "LockTimeoutError", "StatementTimeoutError"])
+
+/** The same of somebody else's statement, whose conflicts and slowness are its own. */
+export const outage = (operation: string, error: unknown): StoreUnavailable | undefined =>
+  SqlError.isSqlError(error) && contended.has(error.reason._tag) ? undefined : unavailable(operation, error)
+
 /**
  * Turns a lost connection into one typed `StoreUnavailable`, also where the driver raised it as a defect; any other
  * `SqlError` is a bug of this library or of the schema, and becomes a defect.

@@ -5,7 +5,7 @@ import type { Division } from "../division.ts"
 import type { SubscriptionBackend } from "../SubscriptionBackend.ts"
 import { isStorable } from "../text.ts"
 import type { HighWaterPg } from "./HighWaterPg.ts"
-import { orUnavailable, retrying } from "./SqlFailure.ts"
+import { orUnavailable, outage, retrying } from "./SqlFailure.ts"
 
 /** A partition, beside what is common to all of them. */
 interface DivisionRow {
@@ -153,6 +153,7 @@ export const make = (client: SqlClient.SqlClient, schema: string, highWater: Hig
         : Effect.succeed(false),
     remove: (name) =>
       Effect.forEach(text.remove, (statement) => done("remove subscription", statement, [name]), { discard: true }),
+    outageOf: (error) => outage("subscription handler", error),
     bury: (name, { position }, reason, attempts) =>
       Effect.asVoid(query("keep dead letter", text.bury, [name, position, reason, attempts])),
     unbury: (name, position) =>

@@ -9,6 +9,7 @@ import { execFile } from "node:child_process"
 import { closeSync, existsSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { cluster } from "./cluster.ts"
 import type { Figure } from "./storeLoad.ts"
 import { interleaved, median, type Row, type Suite } from "./Suite.ts"
 
@@ -260,6 +261,6 @@ export const store: Suite<never> = {
   rows: Effect.gen(function*() {
     yield* withPeers
     yield* describeServer
-    return [...(yield* throughput), ...(yield* catchUp), ...(yield* size)]
+    return [...(yield* throughput), ...(yield* catchUp), ...(yield* size), ...(yield* cluster)]
   }).pipe(Effect.scoped, Effect.provide(Database.layerServer({ settings: durable })))
 }

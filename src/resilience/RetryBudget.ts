@@ -61,7 +61,7 @@ export interface RetryBudget {
   readonly requested: Effect.Effect<void>
   /** An attempt has ended. */
   readonly observed: (outcome: Outcome) => Effect.Effect<void>
-  /** Whether one more attempt may be made; `true` has paid for it. A denial is reported as `BudgetDenied`. */
+  /** Whether one more attempt may be made; `true` has paid for it. Reported as `BudgetSpent` or `BudgetDenied`. */
   readonly tryWithdraw: (kind: "retry" | "hedge") => Effect.Effect<boolean>
   /** What is left, in retries. */
   readonly balance: Effect.Effect<number>
@@ -81,7 +81,13 @@ const fromCore = (name: string, core: Core): RetryBudget => {
   const withdraw = (kind: "retry" | "hedge") =>
     inFiber((fiber) => {
       const may = core.tryWithdraw(fiber)
-      if (!may) fiber.getRef(Recorder.Current)?.({ _tag: "BudgetDenied", name, kind }, fiber)
+      const recorder = fiber.getRef(Recorder.Current)
+      if (recorder !== undefined) {
+        recorder(
+          may ? { _tag: "BudgetSpent", name, kind, left: core.balance(fiber) } : { _tag: "BudgetDenied", name, kind },
+          fiber
+        )
+      }
       return may
     })
   const retry = withdraw("retry")

@@ -21,10 +21,21 @@
  *
  * @since 0.1.0
  */
-import { Cause, Effect, Exit, type Fiber } from "effect"
+import { Cause, Context, Effect, Exit, type Fiber } from "effect"
+import { HttpServerRequest } from "effect/http"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as Exchange from "./Exchange.ts"
 import * as ServerStage from "./ServerStage.ts"
+import * as TrustedHops from "./TrustedHops.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Who may name itself in `x-service-name`. Default `"private"`. */
+  readonly trust?: TrustedHops.Trust | undefined
+}
 
 /**
  * The stage.
@@ -32,8 +43,9 @@ import * as ServerStage from "./ServerStage.ts"
  * @category stages
  * @since 0.1.0
  */
-export const stage = (): ServerStage.OuterStage =>
-  ServerStage.outer({
+export const stage = (options: Options = {}): ServerStage.OuterStage => {
+  const trusts = TrustedHops.make(options.trust ?? "private")
+  return ServerStage.outer({
     name: "server/AccessLog",
     reports: "Middleware",
     wrap: (next) =>
@@ -42,10 +54,29 @@ export const stage = (): ServerStage.OuterStage =>
         if (recorder === undefined) return next
         const exchange = Exchange.ofUnsafe(fiber)
         recorder({ _tag: "ServerRequestStarted", service: exchange.service, method: exchange.method }, fiber)
-        exchange.ended = (exit) => recorder(ended(exchange, exit, fiber), fiber)
+        const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+        const requestBytes = lengthOf(headers)
+        const client = headers["x-service-name"]
+        exchange.ended = (exit, responseBytes) =>
+          recorder({
+            ...ended(exchange, exit, fiber),
+            requestBytes,
+            responseBytes,
+            client: client !== undefined && trusts(exchange.peer) ? nameOf(client) : undefined
+          }, fiber)
         return next
       })
   })
+}
+
+/** What was said, not what came: a body that is not read has no other length. */
+const lengthOf = (headers: Readonly<Record<string, string>>): number | undefined => {
+  const declared = headers["content-length"]
+  if (declared !== undefined) return Number(declared)
+  return headers["transfer-encoding"] === undefined ? 0 : undefined
+}
+
+const nameOf = (name: string): string | undefined => /^[\w.-]{1,64}$/.test(name) ? name.toLowerCase() : undefined
 
 const ended = (
   exchange: Exchange.State,

@@ -3,7 +3,8 @@
  * inwards. Without a token, or with one that nobody knows, the answer is 401 with `WWW-Authenticate`.
  *
  * It stands around routes, so an unknown path is 404 and a wrong method 405 whoever asks. Routes named by `exempt` run as
- * {@link anonymous}. Rights are the application's own: fail with {@link Forbidden}.
+ * {@link anonymous}. What a token is good for is `Scopes`; other rights are the application's own: fail with
+ * {@link Forbidden}.
  *
  * {@link layerTokens} compares in time that depends on the length of the tokens only, never on how much of one is right.
  *
@@ -32,6 +33,7 @@ import { type Config, Context, Effect, Layer, Redacted, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { CurrentLogAnnotations } from "effect/References"
 import * as Exchange from "./Exchange.ts"
+import { isScope } from "./internal/scopeName.ts"
 import * as RouteMatch from "./RouteMatch.ts"
 import * as ServerStage from "./ServerStage.ts"
 
@@ -47,6 +49,8 @@ export interface Principal {
   readonly anonymous?: boolean | undefined
   /** What an authenticator knows beyond the id, for the application's own rules. */
   readonly roles?: ReadonlyArray<string> | undefined
+  /** What the caller's token is good for. See `Scopes`. */
+  readonly scopes?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -103,8 +107,8 @@ export class InvalidTokens extends Schema.TaggedError<InvalidTokens>()("InvalidT
   position: Schema.Int
 }) {
   override get message(): string {
-    return `Entry ${this.position} of the token list is not "token:user": write entries such as token123:alice, ` +
-      "separated by commas"
+    return `Entry ${this.position} of the token list is neither "token:user" nor "token:user:scopes": write entries such as ` +
+      "token123:alice or token123:alice:orders.read+orders.write, separated by commas"
   }
 }
 
@@ -123,7 +127,8 @@ export class Authenticator extends Context.Service<Authenticator, {
 const invalidToken = "Bearer error=\"invalid_token\""
 
 /**
- * An authenticator over a fixed list, `token123:alice,token456:bob`.
+ * An authenticator over a fixed list, `token123:alice,token456:bob`. A third part names the scopes of a token, joined by
+ * plus signs: `token123:alice:orders.read+orders.write`.
  *
  * @category layers
  * @since 0.1.0
@@ -165,29 +170,44 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never, Cur
   return ServerStage.make<never, CurrentUser, Authenticator>({
     name: "server/Authentication",
     reports: "Security",
-    wrap: Effect.map(Authenticator, (authenticator) => (next) => {
-      const asNobody = Effect.provideService(next, CurrentUser, anonymous)
-      return Effect.withFiber((fiber) => {
-        const { route } = Context.getUnsafe(fiber.context, HttpRouter.RouteContext)
-        if (isExempt(route)) return asNobody
-        const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-        const token = bearerOf(headers["authorization"])
-        if (token === undefined) {
-          return Effect.fail(new Unauthorized({ reason: "No bearer token was sent", challenge: "Bearer" }))
-        }
-        return Effect.flatMap(authenticator.authenticate(Redacted.make(token)), (user) => {
-          Exchange.ofUnsafe(fiber).userId = user.id
-          Exchange.addUnsafe(fiber, CurrentUser, user)
-          Exchange.addUnsafe(fiber, CurrentLogAnnotations, {
-            ...fiber.getRef(CurrentLogAnnotations),
-            userId: user.id
+    wrap: Effect.map(Authenticator, (authenticator) => {
+      const accepted = new Map<string, Redacted.Redacted>()
+      return (next) => {
+        const asNobody = Effect.provideService(next, CurrentUser, anonymous)
+        return Effect.withFiber((fiber) => {
+          const { route } = Context.getUnsafe(fiber.context, HttpRouter.RouteContext)
+          if (isExempt(route)) return asNobody
+          const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+          const text = bearerOf(headers["authorization"])
+          if (text === undefined) {
+            return Effect.fail(new Unauthorized({ reason: "No bearer token was sent", challenge: "Bearer" }))
+          }
+          const known = accepted.get(text)
+          const token = known ?? Redacted.make(text)
+          return Effect.flatMap(authenticator.authenticate(token), (user) => {
+            if (known === undefined) {
+              if (accepted.size >= mostAccepted) accepted.clear()
+              accepted.set(text, token)
+            }
+            Exchange.ofUnsafe(fiber).userId = user.id
+            Exchange.addUnsafe(fiber, CurrentUser, user)
+            Exchange.addUnsafe(fiber, CurrentLogAnnotations, {
+              ...fiber.getRef(CurrentLogAnnotations),
+              userId: user.id
+            })
+            return next as Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>
           })
-          return next as Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>
         })
-      })
+      }
     })
   })
 }
+
+/**
+ * So many accepted tokens stay redacted. A client presents the same one with every request, and redacting it anew, with an
+ * entry in a `WeakMap` that the collector has to follow, costs as much as some stages do.
+ */
+const mostAccepted = 256
 
 const bearerOf = (authorization: string | undefined): string | undefined => {
   const match = /^bearer +([\w.~+/=-]{1,4096})$/i.exec(authorization ?? "")
@@ -204,9 +224,12 @@ const parseTokens = Effect.fnUntraced(function*(tokens: Redacted.Redacted) {
   for (const [index, part] of Redacted.value(tokens).split(",").entries()) {
     const text = part.trim()
     if (text === "") continue
-    const separator = text.lastIndexOf(":")
-    if (separator < 1 || separator === text.length - 1) return yield* new InvalidTokens({ position: index + 1 })
-    entries.push({ token: text.slice(0, separator), user: { id: text.slice(separator + 1) } })
+    const [token = "", id = "", scopes, ...more] = text.split(":").map((each) => each.trim())
+    const names = scopes?.split("+")
+    if (token === "" || id === "" || more.length > 0 || names?.every(isScope) === false) {
+      return yield* new InvalidTokens({ position: index + 1 })
+    }
+    entries.push({ token, user: names === undefined ? { id } : { id, scopes: names } })
   }
   return entries
 })

@@ -3,13 +3,14 @@
  *
  * On the routes named, a request without `If-Match` is 428. A version that parses is handed inwards as {@link IfMatch}, on
  * these and all other routes; whether it still is the current one only the store can say, so an error tagged
- * `VersionMismatch` becomes 412. {@link setVersion} puts the version on the answer, and a `GET` that knows it already gets
- * 304.
+ * `VersionMismatch` becomes 412. {@link setVersion} puts the version on the answer, and a `GET` or `HEAD` whose
+ * `If-None-Match` names the answer's ETag, in a list or weak or with `*`, gets 304 with the same headers and no body.
  *
  * **Gotchas**
  *
  * - `If-Match: *` asks for any version: it satisfies the stage and leaves {@link IfMatch} empty.
  * - A weak or foreign ETag never matches, so it is 412. A list of several is refused with 400.
+ * - 304 saves the way back, not the work: the handler has run. Any `ETag` of a 200 is looked at, also one set by hand.
  *
  * @example
  * ```ts
@@ -105,9 +106,16 @@ export const setVersion = (version: number | bigint): Effect.Effect<void> => Exc
  * @category predicates
  * @since 0.1.0
  */
-export const isNotModified = (ifNoneMatch: string, current: string): boolean =>
-  ifNoneMatch.trim() === "*" ||
-  ifNoneMatch.split(",").some((each) => each.trim().replace(/^W\//, "") === current.replace(/^W\//, ""))
+export const isNotModified = (ifNoneMatch: string, current: string): boolean => {
+  const known = opaque(current)
+  if (ifNoneMatch === known) return true
+  if (ifNoneMatch.trim() === "*") return true
+  // A comma may stand inside of an ETag.
+  for (const [each] of ifNoneMatch.matchAll(/(?:W\/)?"[^"]*"/g)) if (opaque(each) === known) return true
+  return false
+}
+
+const opaque = (tag: string): string => tag.startsWith("W/") ? tag.slice(2) : tag
 
 /**
  * The stage.
@@ -130,7 +138,8 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never> => 
         }
         if (sent === "*") return next
         if (!/^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(sent)) return Effect.fail(new PreconditionInvalid())
-        const version = /^"(0|[1-9]\d{0,14})"$/.exec(sent)?.[1]
+        // The same version in another coding has a name of its own: see `Compression`.
+        const version = /^"(0|[1-9]\d{0,14})(?:-(?:br|zstd|gzip|deflate))?"$/.exec(sent)?.[1]
         return version === undefined
           ? Effect.fail(new VersionMismatch())
           : Effect.provideService(next, IfMatch, Option.some(Number(version)))

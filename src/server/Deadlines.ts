@@ -28,6 +28,7 @@ import { Clock, Context, Duration, Effect, Option, type Scope } from "effect"
 import { HttpServerRequest } from "effect/http"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as Deadline from "../request/Deadline.ts"
+import * as Priority from "../request/Priority.ts"
 import * as Propagation from "../request/Propagation.ts"
 import * as RequestId from "../request/RequestId.ts"
 import * as Exchange from "./Exchange.ts"
@@ -48,6 +49,11 @@ export interface Options {
   readonly minimum?: Duration.Input | undefined
   /** Whose priority and trace count. Default `"private"`. */
   readonly trust?: TrustedHops.Trust | undefined
+  /**
+   * The priority headers read; the first usable one counts. Default `x-request-priority`; add `Priority.rfc9218` for
+   * callers that send `Priority: u=0..7`, as browsers do.
+   */
+  readonly priorityCodecs?: ReadonlyArray<Priority.PriorityCodec> | undefined
 }
 
 /**
@@ -62,8 +68,10 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never, nev
   // Made once: reading a duration from text costs more than the rest of the stage.
   const policy = {
     default: Duration.fromInputUnsafe(options.default ?? "20 seconds"),
-    maximum: Duration.fromInputUnsafe(options.maximum ?? "60 seconds")
+    maximum: Duration.fromInputUnsafe(options.maximum ?? "60 seconds"),
+    priorityCodecs: options.priorityCodecs ?? [Priority.xRequestPriority]
   }
+  const isPlain = plain(policy.priorityCodecs)
   const granted = Duration.min(policy.default, policy.maximum)
   return ServerStage.make<never, never, Scope.Scope>({
     name: "server/Deadlines",
@@ -97,6 +105,10 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never, nev
 }
 
 /** Whether the request brings nothing to take over: most do not, and reading them would cost more than serving them. */
-const isPlain = (headers: Readonly<Record<string, string>>): boolean =>
-  headers["x-request-timeout"] === undefined && headers["x-request-priority"] === undefined &&
-  headers["traceparent"] === undefined && headers["tracestate"] === undefined
+const plain = (codecs: ReadonlyArray<Priority.PriorityCodec>) => {
+  const [first, ...others] = codecs.map((codec) => codec.header)
+  return (headers: Readonly<Record<string, string>>): boolean =>
+    headers["x-request-timeout"] === undefined && (first === undefined || headers[first] === undefined) &&
+    headers["traceparent"] === undefined && headers["tracestate"] === undefined &&
+    others.every((name) => headers[name] === undefined)
+}

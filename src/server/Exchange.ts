@@ -27,8 +27,10 @@
  * @since 0.1.0
  */
 import { Clock, Context, Effect, type Exit, type Fiber, type Option } from "effect"
+import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type * as Recorder from "../lifecycle/Recorder.ts"
 import type { StageName } from "../lifecycle/Stage.ts"
+import * as vary from "./internal/vary.ts"
 
 /**
  * What is known about the request so far.
@@ -58,6 +60,10 @@ export interface State {
   readonly headers: Record<string, string>
   /** Headers for the handler's own answer, in lower case; dropped when a problem takes its place. */
   answerHeaders: Record<string, string> | undefined
+  /** What the answer depends on beside the URL, for `Vary`. */
+  vary: string | undefined
+  /** Who packs the body, where somebody does. */
+  encoder: Encoder | undefined
   /** Whether the caller may see how the time was spent. */
   showTiming: boolean
   /** Whether anyone will look at {@link State.laps}. */
@@ -71,9 +77,31 @@ export interface State {
   /** How many measured parts are running, one in the other. */
   depth: number
   /** Called once, when the last byte of the body has been handed over, or never will be. */
-  ended: ((exit: Exit.Exit<unknown, unknown>) => void) | undefined
+  ended: ((exit: Exit.Exit<unknown, unknown>, bodyBytes: number | undefined) => void) | undefined
   /** Whether the handler has been measured by itself. */
   handled: boolean
+}
+
+/**
+ * Packs the bodies of answers. See `Compression`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Encoder {
+  /**
+   * The coding for this answer, or none. Writes what follows from it into `headers`, which are the answer's own, in lower
+   * case and complete.
+   */
+  readonly choose: (
+    request: HttpServerRequest.HttpServerRequest,
+    response: HttpServerResponse.HttpServerResponse,
+    headers: Record<string, string>
+  ) => string | undefined
+  readonly encode: (
+    response: HttpServerResponse.HttpServerResponse,
+    coding: string
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse>
 }
 
 /**
@@ -107,6 +135,30 @@ export const setHeader = (name: string, value: string): Effect.Effect<void> =>
     if (state !== undefined) (state.answerHeaders ??= {})[name.toLowerCase()] = value
     return Effect.void
   })
+
+/**
+ * Says that the answer depends on a header of the request, so that a cache keeps one for each value. It joins what else is
+ * in `Vary`, on every outcome.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const addVary = (header: string): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const state = Context.getOrUndefined(fiber.context, Exchange)
+    if (state !== undefined) varyUnsafe(state, header)
+    return Effect.void
+  })
+
+/**
+ * {@link addVary} for a stage that holds the state.
+ *
+ * @category unsafe
+ * @since 0.1.0
+ */
+export const varyUnsafe = (state: State, header: string): void => {
+  state.vary = vary.joined(state.vary, header)
+}
 
 /**
  * The state of the request that `fiber` works for. For a hot path that holds its fiber.

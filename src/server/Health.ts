@@ -23,7 +23,7 @@
  *
  * @since 0.1.0
  */
-import { Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 
 /**
@@ -60,6 +60,16 @@ export interface Checks<out R = never> {
 export interface Drain {
   draining: boolean
 }
+
+/**
+ * The drain of the server whose routes are being built, for answers that would keep it waiting.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Draining = Context.Reference<Drain>("effect-lifecycle/server/Health/Draining", {
+  defaultValue: () => ({ draining: false })
+})
 
 /**
  * Runs the checks side by side.

@@ -2,12 +2,12 @@
  * Tells a path that does not exist from a method it does not answer: 404, or 405 with `Allow`.
  *
  * `OPTIONS` on a known path answers 204 with `Allow`, `HEAD` is served from `GET`, and a method that no route could have
- * answers 501. `Allow` lists the methods of exactly that path, parameters and wildcards included. Nothing of it depends on
+ * answers 501; an address that is too long is 414. `Allow` lists the methods of exactly that path, parameters and wildcards included. Nothing of it depends on
  * who asks, so an unknown path is 404 with and without a token.
  *
  * **Gotchas**
  *
- * - Node's parser refuses methods it has never heard of with 400, before any of this runs.
+ * - Node's parser refuses methods it has never heard of before any of this runs: `NodeListener` answers them with 501.
  *
  * @example
  * ```ts
@@ -22,6 +22,7 @@
  */
 import { Context, Effect, Schema } from "effect"
 import { HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { wholeNumber } from "../resilience/InvalidOption.ts"
 import * as Exchange from "./Exchange.ts"
 import type { MethodIndex } from "./internal/instrumentedRouter.ts"
 import * as ServerStage from "./ServerStage.ts"
@@ -67,6 +68,29 @@ export class Routes extends Context.Service<Routes, {
   readonly allMethods: () => ReadonlyArray<string>
 }>()("effect-lifecycle/server/Methods/Routes") {}
 
+/**
+ * The address of the request is longer than this server reads.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UriTooLong extends Schema.TaggedError<UriTooLong>()("UriTooLong", {
+  maximum: Schema.Finite
+}) {
+  override get message(): string {
+    return `The address is longer than ${this.maximum} characters: send what is so long in the body`
+  }
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Characters of path and query; more are 414. Default 8,192, as much as RFC 9110 asks every server to take. */
+  readonly maxUrlLength?: number | undefined
+}
+
 const standard = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "TRACE", "CONNECT"])
 
 /**
@@ -75,32 +99,44 @@ const standard = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTI
  * @category stages
  * @since 0.1.0
  */
-export const stage = (): ServerStage.OuterStage<Routes> =>
-  ServerStage.outer({
+export const stage = (options: Options = {}): ServerStage.OuterStage<Routes> => {
+  const maximum = wholeNumber("Methods.stage", "maxUrlLength", options.maxUrlLength ?? 8192, 1)
+  return ServerStage.outer({
     name: "server/Methods",
     reports: "Router",
-    wrap: Effect.map(Routes, (routes) => (next) =>
-      Effect.catchIf(next, isRouteNotFound, (error) =>
-        Effect.withFiber<HttpServerResponse.HttpServerResponse, unknown>((fiber) => {
-          const exchange = Exchange.ofUnsafe(fiber)
-          // A handler may fail with the router's error too; then the path does exist.
-          if (exchange.route !== undefined) {
-            return Effect.fail(error)
-          }
-          const { method, url } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-          if (!standard.has(method)) {
-            return Effect.fail(new MethodUnknown({ method }))
-          }
-          const found = method === "OPTIONS" && url === "*" ? routes.allMethods() : routes.methodsOf(url)
-          if (found.length === 0) {
-            return Effect.fail(error)
-          }
-          const allow = found.join(", ")
-          return method === "OPTIONS"
-            ? Effect.succeed(HttpServerResponse.empty({ status: 204, headers: { allow } }))
-            : Effect.fail(new MethodNotAllowed({ allow }))
-        })))
+    wrap: Effect.map(Routes, (routes) => (next) => {
+      const routed = Effect.catchIf(
+        next,
+        isRouteNotFound,
+        (error) =>
+          Effect.withFiber<HttpServerResponse.HttpServerResponse, unknown>((fiber) => {
+            const exchange = Exchange.ofUnsafe(fiber)
+            // A handler may fail with the router's error too; then the path does exist.
+            if (exchange.route !== undefined) {
+              return Effect.fail(error)
+            }
+            const { method, url } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+            if (!standard.has(method)) {
+              return Effect.fail(new MethodUnknown({ method }))
+            }
+            const found = method === "OPTIONS" && url === "*" ? routes.allMethods() : routes.methodsOf(url)
+            if (found.length === 0) {
+              return Effect.fail(error)
+            }
+            const allow = found.join(", ")
+            return method === "OPTIONS"
+              ? Effect.succeed(HttpServerResponse.empty({ status: 204, headers: { allow } }))
+              : Effect.fail(new MethodNotAllowed({ allow }))
+          })
+      )
+      return Effect.withFiber((fiber) =>
+        Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest).url.length > maximum
+          ? Effect.fail(new UriTooLong({ maximum }))
+          : routed
+      )
+    })
   })
+}
 
 const isRouteNotFound = (error: unknown): error is HttpServerError.HttpServerError =>
   HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"

@@ -1,14 +1,18 @@
 /**
  * The door on Node: an HTTP server with limits and timeouts, whose own refusals look like all others.
  *
- * What Node's parser answers by itself (400 for nonsense, 408 for a request that never ends, 431 for headers that are too
- * large) leaves as problem+json with a request id of its own, and is reported as a request that ended. Each connection and
- * request is stamped, so that `ServerTiming` knows what happened before the first stage. A port that cannot be had is one
+ * What Node would answer by itself (400 for nonsense or no `Host`, 408 for a request that never ends, 413, 414, 417, 431, 501,
+ * 505) leaves as problem+json with a request id of its own, and is reported as a request that ended. A request that has begun
+ * and will never be whole is interrupted and answered under its own id; what came before it on the connection is answered
+ * first. Each connection and
+ * request is stamped, so that `ServerTiming` knows what happened before the first stage. How late the event loop is gets
+ * reported every ten seconds. A port that cannot be had is one
  * {@link ListenError} that says what to do.
  *
  * **Gotchas**
  *
  * - `headersTimeout` and `requestTimeout` bound reading the request, not answering it: that is `Deadlines`.
+ * - Node has one limit for headers and address together, so an address above it that comes in many small packets is told 431.
  * - A keep-alive connection that idles is closed by the server first. Keep a proxy's own idle timeout below
  *   `keepAliveTimeout`, or it will now and then send into a closed connection.
  *
@@ -31,6 +35,8 @@ import { Clock, Duration, Effect, Layer, Predicate, Schema } from "effect"
 import type { Etag, HttpPlatform, HttpServer } from "effect/http"
 import * as Http from "node:http"
 import type { Socket } from "node:net"
+import * as eventLoop from "./internal/eventLoop.ts"
+import * as nodeMessages from "./internal/nodeMessages.ts"
 import * as refusal from "./internal/nodeRefusal.ts"
 import * as socketTimes from "./internal/socketTimes.ts"
 
@@ -82,6 +88,8 @@ export interface Options {
   readonly maxConnections?: number | undefined
   /** What requests in flight get at shutdown. Default 20 seconds. */
   readonly gracePeriod?: Duration.Input | undefined
+  /** How often the delay of the event loop is reported, where somebody listens. Default 10 seconds. */
+  readonly eventLoopInterval?: Duration.Input | undefined
 }
 
 /**
@@ -101,8 +109,12 @@ export const layer = (
     const clock = yield* Clock.Clock
     const host = options.host ?? "127.0.0.1"
     const headersTimeout = Duration.toMillis(options.headersTimeout ?? "10 seconds")
+    const service = options.service ?? "server"
+    const run = (effect: Effect.Effect<void>) => void Effect.runForkWith(context)(effect)
+    const messages = nodeMessages.make(service, run)
     const evaluate = () => {
       const server = Http.createServer({
+        ...messages,
         maxHeaderSize: options.maxHeaderBytes ?? 16_384,
         headersTimeout,
         requestTimeout: Math.max(headersTimeout, Duration.toMillis(options.requestTimeout ?? "60 seconds")),
@@ -115,16 +127,24 @@ export const layer = (
       const stamp = (request: Http.IncomingMessage) => {
         const connectedNanos = connected.get(request.socket)
         connected.delete(request.socket)
-        socketTimes.attach(request, { connectedNanos, requestNanos: clock.monotonicTimeNanosUnsafe() })
+        socketTimes.attach(request, {
+          connectedNanos,
+          requestNanos: clock.monotonicTimeNanosUnsafe(),
+          fiber: undefined
+        })
       }
       server.on("connection", (socket: Socket) => connected.set(socket, clock.monotonicTimeNanosUnsafe()))
       server.on("request", stamp)
       server.on("checkContinue", stamp)
-      server.on("clientError", (error, socket) => {
-        Effect.runForkWith(context)(refusal.answer(error, socket, options.service ?? "server"))
-      })
+      server.on("clientError", (error, socket) => run(refusal.answer(error, socket, service)))
+      // Node would close the connection without a word.
+      server.on(
+        "connect",
+        (_request, socket: Socket) => run(refusal.write(socket, refusal.methodUnknown, service, "CONNECT"))
+      )
       return server
     }
+    const observed = eventLoop.layer(service, options.eventLoopInterval ?? "10 seconds")
     return NodeHttpServer.layer(evaluate, {
       port: options.port,
       host,
@@ -134,7 +154,8 @@ export const layer = (
         Layer.effectContext(
           Effect.fail(new ListenError({ address: `${host}:${options.port}`, code: codeOf(error.cause) }))
         )
-      )
+      ),
+      Layer.merge(observed)
     )
   }))
 

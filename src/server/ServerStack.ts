@@ -52,6 +52,7 @@ import * as SecurityHeaders from "./SecurityHeaders.ts"
 import type * as ServerStage from "./ServerStage.ts"
 import * as ServerTiming from "./ServerTiming.ts"
 import * as TraceContext from "./TraceContext.ts"
+import * as TrustedHosts from "./TrustedHosts.ts"
 
 /**
  * The slots, in the order a request meets them, and what belongs to no stage.
@@ -67,18 +68,31 @@ export interface Options {
   readonly traceContext?: ServerStage.OuterStage<unknown> | undefined
   readonly accessLog?: ServerStage.OuterStage<unknown> | undefined
   readonly serverTiming?: ServerStage.OuterStage<unknown> | undefined
+  /** Packs answers. Empty by default: see `Compression`. */
+  readonly compression?: ServerStage.OuterStage<unknown> | undefined
   readonly problems?: ServerStage.OuterStage<unknown> | undefined
   readonly securityHeaders?: ServerStage.OuterStage<unknown> | undefined
+  readonly trustedHosts?: ServerStage.OuterStage<unknown> | undefined
+  /** Empty by default: name the origins with `Cors.stage({ origins })`. */
+  readonly cors?: ServerStage.OuterStage<unknown> | undefined
   readonly methods?: ServerStage.OuterStage<unknown> | undefined
   // Around routes.
   readonly deadlines?: ServerStage.ServerStage<never, never, unknown> | undefined
-  /** A limit by what is known before the caller is: the address. Empty by default. */
+  /** How many requests are worked on at once. Empty by default: see `Admission`. */
+  readonly admission?: ServerStage.ServerStage<never, never, unknown> | undefined
+  /** A limit by what is known before the caller is: the address. Empty by default: see `RateLimits.byAddress`. */
   readonly limitByAddress?: ServerStage.ServerStage<never, never, unknown> | undefined
   readonly authentication?:
     | ServerStage.ServerStage<never, Authentication.CurrentUser, unknown>
     | undefined
-  /** A limit by who the caller is. Empty by default. */
+  /** What the caller's token is good for. Empty by default: name the routes with `Scopes.stage({ routes })`. */
+  readonly scopes?: ServerStage.ServerStage<Authentication.CurrentUser, never, unknown> | undefined
+  /** A limit by who the caller is. Empty by default: see `RateLimits.byUser`. */
   readonly limitByUser?: ServerStage.ServerStage<Authentication.CurrentUser, never, unknown> | undefined
+  /** Empty by default: see `Negotiation`. */
+  readonly negotiation?: ServerStage.ServerStage<Authentication.CurrentUser, never, unknown> | undefined
+  /** Unpacks bodies. Empty by default: see `NodeDecompression`. */
+  readonly decompression?: ServerStage.ServerStage<Authentication.CurrentUser, never, unknown> | undefined
   readonly contentTypes?: ServerStage.ServerStage<Authentication.CurrentUser, never, unknown> | undefined
   readonly bodyLimits?: ServerStage.ServerStage<Authentication.CurrentUser, never, unknown> | undefined
   /** Empty by default: name the routes with `Idempotency.stage({ required })`. */
@@ -162,7 +176,10 @@ export const serve = <A, E, R, const O extends Options>(
         Health.layer(options.readiness ?? {}, drain),
         options.metrics === false ? Layer.empty : Metrics.layer(options.metrics === true ? {} : options.metrics)
       ).pipe(Layer.provide(around(Effect.succeed(aroundRoute([])))))
-    ).pipe(Layer.provideMerge(instrumentedRouter.layer((built) => index = built)))
+    ).pipe(
+      Layer.provideMerge(instrumentedRouter.layer((built) => index = built)),
+      Layer.provide(Layer.succeed(Health.Draining, drain))
+    )
 
     const context = yield* Effect.contextWith((context: Context.Context<Scope.Scope>) =>
       Layer.buildWithMemoMap(
@@ -209,15 +226,22 @@ const slots = (options: Options) => ({
     options.traceContext ?? TraceContext.stage(),
     options.accessLog ?? AccessLog.stage(),
     options.serverTiming ?? ServerTiming.stage(),
+    ...present(options.compression),
     options.problems ?? Problems.stage(),
     options.securityHeaders ?? SecurityHeaders.stage(),
+    options.trustedHosts ?? TrustedHosts.stage(),
+    ...present(options.cors),
     options.methods ?? Methods.stage()
   ],
   route: [
     options.deadlines ?? Deadlines.stage(),
+    ...present(options.admission),
     ...present(options.limitByAddress),
     options.authentication ?? Authentication.stage(),
+    ...present(options.scopes),
     ...present(options.limitByUser),
+    ...present(options.negotiation),
+    ...present(options.decompression),
     options.contentTypes ?? ContentTypes.stage(),
     options.bodyLimits ?? BodyLimits.stage(),
     ...present(options.idempotency),

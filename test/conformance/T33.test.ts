@@ -2,7 +2,17 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Layer, Logger, References } from "effect"
 import type { Recorder } from "effect-lifecycle/lifecycle"
 import { Propagation } from "effect-lifecycle/request"
-import { Problems, RequestIds, ServerStack } from "effect-lifecycle/server"
+import {
+  Compression,
+  Cors,
+  Negotiation,
+  Problems,
+  RequestIds,
+  Scopes,
+  ServerStack,
+  TrustedHosts
+} from "effect-lifecycle/server"
+import * as NodeDecompression from "effect-lifecycle/server/NodeDecompression"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { connect } from "node:net"
 import { ask, bearer, listener, problems, Routes, tokens } from "../server/harness.ts"
@@ -34,6 +44,16 @@ const serve = (trust: "private" | "none") =>
     ]),
     Layer.provideMerge(listener)
   )
+
+const edge = ServerStack.serve(Routes, {
+  service: "users",
+  compression: Compression.stage({ minimum: 0 }),
+  trustedHosts: TrustedHosts.stage({ hosts: ["127.0.0.1"] }),
+  cors: Cors.stage({ origins: ["https://app.example.com"] }),
+  scopes: Scopes.stage({ routes: { "POST /users": ["users.write"] } }),
+  negotiation: Negotiation.stage(),
+  decompression: NodeDecompression.stage()
+}).pipe(Layer.provide(tokens), Layer.provideMerge(listener))
 
 const shape = /^[A-Za-z0-9._-]{1,128}$/
 
@@ -148,6 +168,45 @@ describe("T33 a request id on every answer, every log line and every call", () =
         assert.deepInclude(logged[0], { requestId: "log-1", service: "users", userId: "alice" })
         const forwarded = yield* ask("/forward", { headers: { ...bearer, "x-request-id": "fwd-1" } })
         assert.strictEqual(forwarded.body["sent"], "fwd-1")
+      }))
+  })
+
+  layer(edge, { excludeTestServices: true })((it) => {
+    it.effect("is on what the stages at the edge answer, packed or not, with a problem's own id the same", () =>
+      Effect.gen(function*() {
+        const origin = "https://app.example.com"
+        const answers = [
+          [
+            204,
+            yield* ask("/users", { method: "OPTIONS", headers: { origin, "access-control-request-method": "GET" } })
+          ],
+          [
+            304,
+            yield* ask("/users/u-1", {
+              headers: { ...bearer, "accept-encoding": "identity", "if-none-match": "\"3\"" }
+            })
+          ],
+          [200, yield* ask("/users/u-1", { headers: { ...bearer, "accept-encoding": "gzip" } })],
+          [403, yield* ask("/users", { method: "POST", headers: bearer, json: { name: "A", email: "a@b.c" } })],
+          [406, yield* ask("/users/u-1", { headers: { ...bearer, accept: "image/png" } })],
+          [
+            415,
+            yield* ask("/raw/users", { method: "POST", headers: { ...bearer, "content-encoding": "exi" }, json: {} })
+          ]
+        ] as const
+        const ids = new Set<string>()
+        for (const [status, answer] of answers) {
+          assert.strictEqual(answer.status, status)
+          assert.match(answer.headers["x-request-id"]!, shape)
+          ids.add(answer.headers["x-request-id"]!)
+          if (status >= 400) assert.strictEqual(answer.body["requestId"], answer.headers["x-request-id"])
+        }
+        assert.strictEqual(ids.size, answers.length)
+        const host = yield* raw(["GET /users/u-1 HTTP/1.1", "host: elsewhere", "connection: close"])
+        const id = /^x-request-id: (\S+)\r$/im.exec(host)?.[1]
+        assert.match(host, /^HTTP\/1\.1 400 /)
+        assert.match(id!, shape)
+        assert.include(host, `"requestId":"${id}"`)
       }))
   })
 

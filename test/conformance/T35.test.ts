@@ -1,6 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { Authentication, Exchange, Idempotency, ServerStack, ServerStage } from "effect-lifecycle/server"
+import {
+  Authentication,
+  Compression,
+  Cors,
+  Exchange,
+  Idempotency,
+  Negotiation,
+  Scopes,
+  ServerStack,
+  ServerStage
+} from "effect-lifecycle/server"
+import * as NodeDecompression from "effect-lifecycle/server/NodeDecompression"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { ask, bearer, listener, tokens } from "../server/harness.ts"
 
@@ -32,6 +43,7 @@ describe("T35 identity comes before what needs it", () => {
       "server/ServerTiming Response router",
       "server/Problems Middleware router",
       "server/SecurityHeaders Middleware router",
+      "server/TrustedHosts Middleware router",
       "server/Methods Router router",
       "server/Deadlines Middleware route",
       "by address Middleware route",
@@ -41,6 +53,45 @@ describe("T35 identity comes before what needs it", () => {
       "server/BodyLimits Validation route",
       "server/Idempotency Dependencies route",
       "server/Conditional Dependencies route"
+    ])
+  })
+
+  it("puts what is asked for in its own place, whatever order the options have", () => {
+    const stages = ServerStack.describe({
+      compression: Compression.stage(),
+      decompression: NodeDecompression.stage(),
+      negotiation: Negotiation.stage(),
+      scopes: Scopes.stage({ routes: {} }),
+      cors: Cors.stage({ origins: "*" }),
+      idempotency: Idempotency.stage({ required: [] }),
+      limitByUser: mark("by user"),
+      limitByAddress: mark("by address"),
+      admission: mark("admission"),
+      service: "x"
+    })
+    assert.deepStrictEqual(stages.map((stage) => stage.name), [
+      "server/RequestIds",
+      "server/TraceContext",
+      "server/AccessLog",
+      "server/ServerTiming",
+      "server/Compression",
+      "server/Problems",
+      "server/SecurityHeaders",
+      "server/TrustedHosts",
+      "server/Cors",
+      "server/Methods",
+      "server/Deadlines",
+      "admission",
+      "by address",
+      "server/Authentication",
+      "server/Scopes",
+      "by user",
+      "server/Negotiation",
+      "server/NodeDecompression",
+      "server/ContentTypes",
+      "server/BodyLimits",
+      "server/Idempotency",
+      "server/Conditional"
     ])
   })
 

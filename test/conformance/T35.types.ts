@@ -1,6 +1,6 @@
 /** T35: the places of stages are types. Checked by `tsc` alone. */
 import { Effect, type Layer } from "effect"
-import { Authentication, ServerStack, ServerStage } from "effect-lifecycle/server"
+import { Authentication, Scopes, ServerStack, ServerStage, TrustedHosts } from "effect-lifecycle/server"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 
 const routes = HttpRouter.add("GET", "/", HttpServerResponse.empty())
@@ -47,6 +47,36 @@ ServerStack.serve(routes, {
   requestIds: byAddress
 })
 
+// What a token is good for is known only behind authentication.
+const scopes = Scopes.stage({ routes: { "GET /": ["read"] } })
+ServerStack.serve(routes, { service: "x", scopes })
+ServerStack.serve(routes, { service: "x", limitByUser: scopes })
+ServerStack.serve(routes, {
+  service: "x",
+  // @ts-expect-error scopes belong to a caller, who is unknown here
+  limitByAddress: scopes
+})
+ServerStack.serve(routes, {
+  service: "x",
+  // @ts-expect-error scopes belong to a caller, who is unknown here
+  deadlines: scopes
+})
+ServerStack.serve(routes, {
+  service: "x",
+  // @ts-expect-error scopes belong to a caller, and around the router there is none
+  trustedHosts: scopes
+})
+ServerStack.serve(routes, {
+  service: "x",
+  // @ts-expect-error scopes find nobody
+  authentication: scopes
+})
+ServerStack.serve(routes, {
+  service: "x",
+  // @ts-expect-error hosts are looked at before there is a route
+  scopes: TrustedHosts.stage()
+})
+
 ServerStage.make({
   name: "free rider",
   reports: "Middleware",
@@ -67,3 +97,13 @@ export const found: [Extract<Needs<typeof served>, Authentication.CurrentUser>] 
 export const asked: [Extract<Needs<typeof served>, Authentication.Authenticator>] extends [never] ? false : true = true
 // @ts-expect-error without the stack nobody is there to give the user
 export const bare: Layer.Layer<never, never, never> = HttpRouter.serve(whoami)
+
+// A handler that asks for a scope asks for the caller too, and may fail.
+const guarded = Scopes.require("read")(Effect.void)
+export const guard: Effect.Effect<
+  void,
+  Scopes.InsufficientScope | Authentication.Unauthorized,
+  Authentication.CurrentUser
+> = guarded
+// @ts-expect-error without a caller there is nobody to ask
+export const unguarded: Effect.Effect<void, Scopes.InsufficientScope | Authentication.Unauthorized> = guarded

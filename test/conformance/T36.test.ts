@@ -14,6 +14,9 @@ const tagged = (tag: string) => ({ _tag: tag, message: canary, reason: canary, c
 const rows = [
   ["Unauthorized", 401, "Security"],
   ["Forbidden", 403, "Security"],
+  ["InsufficientScope", 403, "Security"],
+  ["HostRefused", 400, "Middleware"],
+  ["NotAcceptable", 406, "Validation"],
   ["BodyTooLarge", 413, "Validation"],
   ["DeadlineExceeded", 504, "Middleware"],
   ["ConcurrencyConflict", 409, "Handler"],

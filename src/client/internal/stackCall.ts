@@ -2,7 +2,7 @@
  * One logical call of a `ClientStack`: the parts around its attempts, the parts around each attempt, and what is told about
  * both.
  */
-import { Cause, Clock, Context, Duration, Effect, Exit, type Fiber, Option } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, type Fiber, Option, Predicate } from "effect"
 import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
 import type { HttpClientError } from "effect/http/HttpClientError"
@@ -143,6 +143,7 @@ export class StackCall<E, R> {
           endpoint: this.settings.endpointLabel(this.endpoint ?? "none"),
           route: this.route,
           status: exit._tag === "Success" ? exit.value.status : undefined,
+          errorTag: exit._tag === "Success" ? undefined : tagOf(exit.cause),
           attempts: this.sent,
           startNanos,
           endNanos: this.now()
@@ -367,6 +368,13 @@ const eachHop = <E, R>(
 const canBeSentAgain = (request: HttpClientRequest.HttpClientRequest): boolean =>
   request.body._tag !== "Stream" &&
   !(request.body._tag === "Raw" && request.body.body instanceof ReadableStream)
+
+/** What failed, in a word that can be a label. */
+const tagOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  if (Predicate.hasProperty(error, "_tag") && typeof error._tag === "string") return error._tag
+  return Cause.hasInterruptsOnly(cause) ? "interrupted" : "defect"
+}
 
 const isOutOfTime = (exit: Exit.Exit<unknown, unknown>): boolean => {
   if (Exit.isSuccess(exit)) return false

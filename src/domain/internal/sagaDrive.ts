@@ -328,6 +328,7 @@ const reported = <A>(
           action,
           outcome: Exit.isFailure(exit) ? "interrupted" : outcomeOf(exit.value),
           attempt,
+          requestId: saga.meta["requestId"],
           startNanos,
           endNanos: clock.monotonicTimeNanosUnsafe()
         }, fiber)

@@ -12,6 +12,8 @@ const seconds = (error: { readonly retryAfterSeconds?: number | undefined }): Re
 const millis = (error: { readonly retryAfterMillis?: number | undefined }): Readonly<Record<string, string>> =>
   seconds({ retryAfterSeconds: (error.retryAfterMillis ?? 1000) / 1000 })
 
+const hostReasons = ["missing", "malformed", "repeated", "unknown"]
+
 export const builtInRows = {
   MethodNotAllowed: row<{ readonly allow: string }>({
     status: 405,
@@ -19,6 +21,13 @@ export const builtInRows = {
     stage: "Router",
     detail: (error) => `This path answers ${error.allow}`,
     headers: (error) => ({ allow: error.allow })
+  }),
+  UriTooLong: row<{ readonly maximum?: number }>({
+    status: 414,
+    title: "The address of the request is too long",
+    stage: "Router",
+    detail: (error) => error.maximum === undefined ? undefined : `At most ${error.maximum} characters are read`,
+    headers: () => ({ connection: "close" })
   }),
   MethodUnknown: row({ status: 501, title: "Method not implemented", stage: "Router" }),
   Unauthorized: row<{ readonly challenge?: string; readonly reason?: string }>({
@@ -29,6 +38,32 @@ export const builtInRows = {
     headers: (error) => ({ "www-authenticate": error.challenge ?? "Bearer" })
   }),
   Forbidden: row({ status: 403, title: "Forbidden", stage: "Security" }),
+  InsufficientScope: row<{ readonly required?: ReadonlyArray<string>; readonly missing?: ReadonlyArray<string> }>({
+    status: 403,
+    title: "The token is not good for this",
+    stage: "Security",
+    detail: (error) => error.missing === undefined ? undefined : `The token lacks ${error.missing.join(" and ")}`,
+    extensions: (error) => error.missing === undefined ? {} : { missing: error.missing },
+    // RFC 6750, section 3.1: all that is necessary, so that a client can ask for a token that is enough.
+    headers: ({ required }) => ({
+      "www-authenticate": `Bearer error="insufficient_scope"${
+        required === undefined ? "" : `, scope="${required.join(" ")}"`
+      }`
+    })
+  }),
+  HostRefused: row<{ readonly reason?: string }>({
+    status: 400,
+    title: "The host is not one of this server's",
+    stage: "Middleware",
+    detail: ({ reason }) => hostReasons.find((known) => known === reason) && `The Host header is ${reason}`
+  }),
+  NotAcceptable: row<{ readonly offers?: ReadonlyArray<string> }>({
+    status: 406,
+    title: "Not acceptable",
+    stage: "Validation",
+    detail: (error) => error.offers === undefined ? undefined : `There is ${error.offers.join(", ")}`,
+    extensions: (error) => error.offers === undefined ? {} : { offers: error.offers }
+  }),
   BodyTooLarge: row<{ readonly limitBytes?: number }>({
     status: 413,
     title: "Content too large",
@@ -99,6 +134,29 @@ export const builtInRows = {
     status: 503,
     title: "Service unavailable",
     stage: "Handler",
+    headers: () => ({ "retry-after": "1" })
+  }),
+  Overloaded: row<{ readonly retryAfterMillis?: number }>({
+    status: 503,
+    title: "Request cannot be satisfied due to temporary server capacity constraints",
+    type: "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+    stage: "Middleware",
+    headers: millis
+  }),
+  QuotaExceeded: row<{ readonly policies: ReadonlyArray<string>; readonly retryAfterMillis?: number }>({
+    status: 429,
+    title: "Request cannot be satisfied as assigned quota has been exceeded",
+    type: "https://iana.org/assignments/http-problem-types#quota-exceeded",
+    stage: "Middleware",
+    detail: (error) => `The quota ${error.policies.join(", ")} is used up: wait as long as Retry-After says`,
+    extensions: (error) => ({ "violated-policies": error.policies }),
+    // RFC 6585, section 4: a 429 must not be stored by a cache.
+    headers: (error) => ({ ...millis(error), "cache-control": "no-store" })
+  }),
+  RateLimitsUnavailable: row({
+    status: 503,
+    title: "Rate limits cannot be checked",
+    stage: "Middleware",
     headers: () => ({ "retry-after": "1" })
   }),
   NotReady: row<{ readonly reason: string; readonly checks?: Readonly<Record<string, string>> }>({

@@ -9,6 +9,7 @@
 import { Cause, Clock, Context, Duration, Effect, Fiber, Scope } from "effect"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import { type Deadline, DeadlineExceeded } from "../../request/Deadline.ts"
+import * as listenerHit from "./listenerHit.ts"
 
 /** On the interruption of a request whose time was up; `Problems` reads it. */
 export class DeadlineHit extends Context.Service<DeadlineHit, DeadlineExceeded>()(
@@ -95,6 +96,10 @@ const interrupt = ({ deadline, fiber }: Entry, now: bigint): void => {
   const elapsedMillis = Number(now - deadline.startedAtNanos) / 1_000_000
   const recorder = fiber.getRef(Recorder.Current)
   if (recorder !== undefined) recorder({ _tag: "DeadlineMissed", budgetMillis }, fiber)
+  // Time that the client spent on sending its body is not time that this server took, unless the client asked for so little.
+  if (deadline.origin === "default" && listenerHit.waitsForBody(fiber)) {
+    return listenerHit.interrupt(fiber, listenerHit.requestTimeout)
+  }
   fiber.interruptUnsafe(
     undefined,
     Context.make(DeadlineHit, new DeadlineExceeded({ budgetMillis, elapsedMillis })).pipe(

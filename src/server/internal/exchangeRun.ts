@@ -1,14 +1,16 @@
 /**
  * The beginning and the end of an exchange: what `ServerStack` does outside all stages.
  */
-import { Clock, Context, Effect, Exit, type Fiber, Option, Scope } from "effect"
-import { Headers, HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Clock, Context, Effect, Exit, type Fiber, Option, Scope, Stream } from "effect"
+import { HttpBody, HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import * as Conditional from "../Conditional.ts"
 import * as Exchange from "../Exchange.ts"
 import type { Drain } from "../Health.ts"
 import * as ServerTiming from "../ServerTiming.ts"
+import * as responseHeaders from "./responseHeaders.ts"
 import * as socketTimes from "./socketTimes.ts"
+import * as vary from "./vary.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -23,7 +25,7 @@ export const run = (
     const exchange = begin(service, request, fiber)
     HttpEffect.appendPreResponseHandlerUnsafe(
       fiber.context,
-      (request, response) => end(exchange, fiber, finish(exchange, drain, fiber, request, response))
+      (request, response) => finish(exchange, drain, fiber, request, response)
     )
     // The request's own frame puts the fiber's context back when the answer was sent.
     fiber.setContext(Context.add(fiber.context, Exchange.Exchange, exchange))
@@ -39,6 +41,8 @@ const begin = (
   const startNanos = clock.monotonicTimeNanosUnsafe()
   const end = request.url.search(/[?#]/)
   const recorder = fiber.getRef(Recorder.Current)
+  const times = socketTimes.read(request.source)
+  if (times !== undefined) times.fiber = fiber
   const exchange: Exchange.State = {
     service,
     method: request.method,
@@ -53,6 +57,8 @@ const begin = (
     defaultHeaders: noHeaders,
     headers: {},
     answerHeaders: undefined,
+    vary: undefined,
+    encoder: undefined,
     showTiming: false,
     timed: recorder !== undefined,
     laps: [],
@@ -98,10 +104,12 @@ const finish = (
   fiber: Fiber.Fiber<unknown, unknown>,
   request: HttpServerRequest.HttpServerRequest,
   response: Response
-): Response => {
+): Effect.Effect<Response> => {
   const headers = mergeHeaders(exchange, response)
   // Also for what was asked before: the listener waits for connections that stay open.
   if (drain.draining) headers["connection"] = "close"
+  // Before the ETag is looked at: every coding of a version has an ETag of its own.
+  let coding = exchange.encoder?.choose(request, response, headers)
   const etag = headers["etag"]
   const known = etag === undefined ? undefined : request.headers["if-none-match"]
   if (
@@ -110,6 +118,8 @@ const finish = (
   ) {
     delete headers["content-type"]
     delete headers["content-length"]
+    delete headers["content-encoding"]
+    coding = undefined
     response = HttpServerResponse.empty({ status: 304 })
   }
   Exchange.lapUnsafe(
@@ -121,7 +131,10 @@ const finish = (
   exchange.status = response.status
   for (const lap of exchange.laps) exchange.recorder?.(lap, fiber)
   if (exchange.showTiming) headers["server-timing"] = ServerTiming.format(exchange.laps)
-  return withHeaders(response, headers)
+  const answer = responseHeaders.replace(response, headers)
+  return coding === undefined || exchange.encoder === undefined
+    ? end(exchange, fiber, answer)
+    : Effect.flatMap(exchange.encoder.encode(answer, coding), (encoded) => end(exchange, fiber, encoded))
 }
 
 /** A body in memory leaves with its headers; of any other, the request's scope knows the end. */
@@ -133,24 +146,36 @@ const end = (
   const { ended } = exchange
   if (ended === undefined) return Effect.succeed(response)
   exchange.ended = undefined
-  if (response.body._tag === "Empty" || response.body._tag === "Uint8Array") {
-    ended(Exit.void)
+  const { body } = response
+  if (body._tag === "Empty" || body._tag === "Uint8Array") {
+    ended(Exit.void, body._tag === "Empty" || exchange.method === "HEAD" ? 0 : body.contentLength)
     return Effect.succeed(response)
   }
   const scope = Context.getUnsafe(fiber.context, Scope.Scope)
-  return Effect.as(Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => ended(exit))), response)
+  const atEnd = (bytes: (exit: Exit.Exit<unknown, unknown>) => number | undefined) =>
+    Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => ended(exit, bytes(exit))))
+  if (body._tag !== "Stream" || exchange.method === "HEAD") {
+    const bytes = exchange.method === "HEAD" ? 0 : body._tag === "FormData" ? undefined : body.contentLength
+    return Effect.as(atEnd((exit) => Exit.isSuccess(exit) ? bytes : undefined), response)
+  }
+  let sent = 0
+  const stream = Stream.map(body.stream, (chunk) => {
+    sent += chunk.length
+    return chunk
+  })
+  const counted = HttpBody.stream(stream, body.contentType, body.contentLength)
+  return Effect.as(
+    atEnd(() => sent),
+    Object.assign(Object.create(Object.getPrototypeOf(response)), response, { body: counted })
+  )
 }
 
-const headersProto: object = Object.getPrototypeOf(Headers.empty)
-
 const mergeHeaders = (exchange: Exchange.State, response: Response): Record<string, string> => {
-  const headers: Record<string, string> = Object.create(headersProto)
+  const headers: Record<string, string> = responseHeaders.empty()
   for (const name in exchange.defaultHeaders) headers[name] = exchange.defaultHeaders[name] ?? ""
   for (const name in response.headers) headers[name] = response.headers[name] ?? ""
   if (exchange.answerHeaders !== undefined) Object.assign(headers, exchange.answerHeaders)
-  return Object.assign(headers, exchange.headers)
+  Object.assign(headers, exchange.headers)
+  if (exchange.vary !== undefined) headers["vary"] = vary.joined(headers["vary"], exchange.vary)
+  return headers
 }
-
-/** `HttpServerResponse.setHeaders` copies every header four times: it took a fifth of the time of all stages together. */
-const withHeaders = (response: Response, headers: Record<string, string>): Response =>
-  Object.assign(Object.create(Object.getPrototypeOf(response)), response, { headers })

@@ -7,6 +7,7 @@ import { HttpApiError } from "effect/http-api"
 import type * as Exchange from "../Exchange.ts"
 import type { Problem } from "../Problems.ts"
 import { hitOf } from "./deadlineWatch.ts"
+import * as listenerHit from "./listenerHit.ts"
 import * as documents from "./problemDocument.ts"
 
 export interface Answer {
@@ -39,6 +40,8 @@ export const answer = (
       case "Interrupt": {
         const hit = hitOf(reason)
         if (hit !== undefined) return known(hit, describe)
+        const refused = listenerHit.hitOf(reason)
+        if (refused !== undefined) return { problem: refused, defect: false }
         interrupted = reason.annotations.has(HttpServerError.ClientAbort.key) ? "client" : interrupted ?? "server"
       }
     }

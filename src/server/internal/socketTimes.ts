@@ -1,12 +1,16 @@
 /**
- * When the listener saw a request come, kept on the request object that the platform hands through.
+ * When the listener saw a request come, and who answers it, kept on the request object that the platform hands through.
  */
+import type { Fiber } from "effect"
+
 const key: unique symbol = Symbol.for("effect-lifecycle/server/socketTimes")
 
 export interface SocketTimes {
   /** Known for the first request of a connection. */
   readonly connectedNanos: bigint | undefined
   readonly requestNanos: bigint
+  /** The fiber of the exchange, once there is one. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 /** A request object that can carry its times. */

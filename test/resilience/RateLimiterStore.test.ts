@@ -1,0 +1,111 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, type Layer, Schema } from "effect"
+import { InvalidOption, RateLimiterStore } from "effect-lifecycle/resilience"
+import { RateLimiter } from "effect/persistence"
+import { TestClock } from "effect/testing"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+
+type Store = RateLimiter.RateLimiterStore["Service"]
+const storeOf = (layer: Layer.Layer<RateLimiter.RateLimiterStore>) =>
+  Effect.provide(RateLimiter.RateLimiterStore, layer, { local: true })
+
+const Step = Schema.Struct({
+  key: Schema.Literals(["a", "b", "c"]),
+  algorithm: Schema.Literals(["fixed-window", "token-bucket"]),
+  tokens: Schema.Literals([1, 2, 5]),
+  advance: Schema.Literals([0, 1, 250, 999, 1000, 4000, 20_000])
+})
+
+const consume = Effect.fnUntraced(function*(store: Store, step: typeof Step.Type, onExceeded: "fail" | "delay") {
+  const limiter = yield* Effect.provideService(RateLimiter.make, RateLimiter.RateLimiterStore, store)
+  const { algorithm, key, tokens } = step
+  return yield* Effect.match(
+    limiter.consume({ key, algorithm, tokens, onExceeded, limit: 10, window: "10 seconds" }),
+    {
+      onSuccess: (result) => JSON.stringify(result),
+      onFailure: (error) => JSON.stringify(error.reason)
+    }
+  )
+})
+
+const tenSeconds = Duration.seconds(10)
+
+describe("RateLimiterStore", () => {
+  for (const onExceeded of ["fail", "delay"] as const) {
+    it.effect.prop(
+      `counts exactly as Effect's own store does, with ${onExceeded} beyond the limit`,
+      [Schema.Array(Step)],
+      ([steps]) =>
+        Effect.gen(function*() {
+          const ours = yield* storeOf(RateLimiterStore.layerStoreMemory())
+          const theirs = yield* storeOf(RateLimiter.layerStoreMemory)
+          for (const step of steps) {
+            yield* TestClock.adjust(step.advance)
+            assert.strictEqual(yield* consume(ours, step, onExceeded), yield* consume(theirs, step, onExceeded))
+          }
+        })
+    )
+  }
+
+  it.effect("forgets first who has not asked for longest, so a caller that keeps asking stays limited", () =>
+    Effect.gen(function*() {
+      const limiter = yield* RateLimiter.RateLimiter
+      const take = (key: string) =>
+        Effect.match(
+          limiter.consume({ key, limit: 1, window: "1 hour", algorithm: "token-bucket" }),
+          { onSuccess: () => true, onFailure: () => false }
+        )
+      assert.isTrue(yield* take("abuser"))
+      assert.isTrue(yield* take("quiet"))
+      for (let index = 0; index < 50; index++) {
+        assert.isFalse(yield* take("abuser"))
+        yield* take(`flood-${index}`)
+      }
+      assert.isTrue(yield* take("quiet"), "forgotten, so its quota is full")
+    }).pipe(Effect.provide(RateLimiterStore.layerMemory({ maximum: 3 }))))
+
+  it.live("holds a flood of addresses in the memory of its maximum", () =>
+    Effect.gen(function*() {
+      const store = yield* RateLimiter.RateLimiterStore
+      const refillRate = Duration.hours(1)
+      const flood = (from: number, count: number) =>
+        Effect.sync(() => {
+          for (let index = from; index < from + count; index++) {
+            const key = `2001:db8:${index.toString(16)}::/64`
+            Effect.runSync(store.tokenBucket({ key, tokens: 1, limit: 100, refillRate, allowOverflow: false }))
+          }
+        })
+      setFlagsFromString("--expose-gc")
+      const collect: () => void = runInNewContext("gc")
+      const used = Effect.sync(() => {
+        collect()
+        return process.memoryUsage().heapUsed
+      })
+      yield* flood(0, 10_000)
+      const before = yield* used
+      yield* flood(10_000, 200_000)
+      const grown = (yield* used) - before
+      // 200,000 entries would take more than 30 MB.
+      assert.isBelow(grown, 5e6)
+    }).pipe(Effect.provide(RateLimiterStore.layerStoreMemory({ maximum: 1000 }))))
+
+  it.effect("keeps what was learnt of other servers' limits", () =>
+    Effect.gen(function*() {
+      const store = yield* RateLimiter.RateLimiterStore
+      yield* store.adaptiveFeedback({ key: "api", epoch: 0, tokens: 1, status: 429, retryAfter: tenSeconds })
+      const asked = yield* store.adaptiveConsume({
+        key: "api",
+        tokens: 1,
+        fallbackLimit: 1,
+        fallbackWindow: tenSeconds
+      })
+      assert.strictEqual(asked.phase, "cooldown")
+      const other = yield* store.adaptiveConsume({ key: "x", tokens: 1, fallbackLimit: 1, fallbackWindow: tenSeconds })
+      assert.strictEqual(other.phase, "inactive")
+    }).pipe(Effect.provide(RateLimiterStore.layerStoreMemory())))
+
+  it("throws for a maximum without sense", () => {
+    assert.throws(() => RateLimiterStore.layerStoreMemory({ maximum: 0 }), InvalidOption.InvalidOption)
+  })
+})

@@ -151,7 +151,7 @@ export const make = Effect.fn("Gateway.make")(function*(
     exchange(new Downstream(request, response), () => Effect.fail({ _tag: "ExpectationRefused" }))
   })
   server.on("connect", (request: Request, socket: Duplex, head: Buffer) => {
-    if (request.httpVersionMajor >= 2) return
+    if (request instanceof Http2.Http2ServerRequest) return
     exchange(new Downstream(request, undefined, { upgrade: { socket, head } }), () => Effect.void)
   })
   server.on("upgrade", (request: Http.IncomingMessage, socket: Duplex, head: Buffer) => {

@@ -64,6 +64,18 @@ export class MethodRefused extends Schema.TaggedError<MethodRefused>()("MethodRe
 }
 
 /**
+ * A version of HTTP that this connection does not speak.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class VersionRefused extends Schema.TaggedError<VersionRefused>()("VersionRefused", { version: Schema.String }) {
+  override get message(): string {
+    return `HTTP/${this.version} is not spoken on this connection`
+  }
+}
+
+/**
  * The client stopped sending its body.
  *
  * @category errors
@@ -173,6 +185,7 @@ export const table = Problems.table({
     stage: "Proxy",
     detail: (error: RequestTooLarge) => `The body may have ${error.limitBytes} bytes`
   },
+  UriTooLong: { status: 414, title: "The target of the request is too long", stage: "Proxy" },
   ExpectationRefused: { status: 417, title: "This expectation is not known", stage: "Proxy" },
   AddressLimited: {
     status: 429,
@@ -194,5 +207,6 @@ export const table = Problems.table({
   UpstreamTimeout: { status: 504, title: "The upstream did not answer in time", stage: "Proxy" },
   DeadlineExceeded: { status: 504, title: "The deadline of the request has passed", stage: "Proxy" },
   MethodUnknown: { status: 501, title: "This method is not known", stage: "Proxy" },
+  VersionRefused: { status: 505, title: "This version of HTTP is not spoken here", stage: "Proxy" },
   LoopDetected: { status: 508, title: "The request goes in circles", stage: "Proxy" }
 })

@@ -87,6 +87,8 @@ export interface NodeErrorEvidence {
   readonly name?: string | undefined
   readonly cause?: unknown
   readonly errors?: ReadonlyArray<unknown> | undefined
+  /** Lines of a gateway's log that belong to this request: some gateways close without an answer. */
+  readonly log?: string | undefined
 }
 
 /**
@@ -217,7 +219,9 @@ const ranking = (evidence: unknown): Ranked => {
     case "Curl":
       return ofCurl(field("text"), field("exitCode"))
     case "NodeError":
-      return ofError(evidence)
+      return field("log") === undefined
+        ? ofError(evidence)
+        : merge(ofResponse({ status: 0, headers: {}, log: field("log") }), ofError(evidence))
     case "HttpClientError":
       return ofHttpClientError(field("error"))
     case "Response":

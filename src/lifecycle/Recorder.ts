@@ -79,6 +79,14 @@ export interface ServerRequestEnded {
   readonly stage: StageName | undefined
   readonly requestId: string
   readonly userId: string | undefined
+  /** Refused before it began: there was no `ServerRequestStarted`. */
+  readonly refused?: boolean | undefined
+  /** The service that asked, as a trusted caller names itself in `x-service-name`. */
+  readonly client?: string | undefined
+  /** The bytes of the request's body, where it said how many. */
+  readonly requestBytes?: number | undefined
+  /** The bytes of the answer's body that were handed over. */
+  readonly responseBytes?: number | undefined
   readonly startNanos: bigint
   readonly endNanos: bigint
 }
@@ -98,6 +106,8 @@ export interface ClientRequestEnded {
   readonly route: string | undefined
   /** `undefined` where no response came. */
   readonly status: number | undefined
+  /** Where no response came: the `_tag` of the failure, `interrupted`, or `defect`. */
+  readonly errorTag?: string | undefined
   readonly attempts: number
   readonly startNanos: bigint
   readonly endNanos: bigint
@@ -247,6 +257,20 @@ export interface BudgetDenied {
 }
 
 /**
+ * A retry or a hedge was made, and its budget has paid for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface BudgetSpent {
+  readonly _tag: "BudgetSpent"
+  readonly name: string
+  readonly kind: "retry" | "hedge"
+  /** What is left, in retries; `Infinity` without a bound. */
+  readonly left: number
+}
+
+/**
  * A call has passed a circuit breaker, or was refused by it.
  *
  * @category models
@@ -309,6 +333,22 @@ export interface BulkheadRefused {
 }
 
 /**
+ * A rate limit did something else than let a request pass within its quota.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RateLimitApplied {
+  readonly _tag: "RateLimitApplied"
+  readonly policy: string
+  /**
+   * `refused`: the quota is used up. The store did not answer, and the request passed (`skipped`) or was turned away
+   * (`unavailable`).
+   */
+  readonly outcome: "refused" | "skipped" | "unavailable"
+}
+
+/**
  * A fallback has taken over.
  *
  * @category models
@@ -331,6 +371,68 @@ export interface ChaosInjected {
   readonly _tag: "ChaosInjected"
   readonly name: string
   readonly kind: "latency" | "fault" | "outcome"
+}
+
+/**
+ * The use of a pool of connections has changed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PoolMoved {
+  readonly _tag: "PoolMoved"
+  readonly pool: string
+  /** Connections that somebody has. */
+  readonly inUse: number
+  /** Callers that wait for one. */
+  readonly waiting: number
+  /** Connections that the pool may have. */
+  readonly size: number
+}
+
+/**
+ * A caller waits no longer for a connection of a pool.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConnectionWaited {
+  readonly _tag: "ConnectionWaited"
+  readonly pool: string
+  /** `failed`: there was one to have, and it could not be opened. */
+  readonly outcome: "taken" | "timeout" | "failed" | "interrupted"
+  readonly startNanos: bigint
+  readonly endNanos: bigint
+}
+
+/**
+ * A connection is back in its pool.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConnectionReturned {
+  readonly _tag: "ConnectionReturned"
+  readonly pool: string
+  readonly startNanos: bigint
+  readonly endNanos: bigint
+}
+
+/**
+ * How late the event loop of this process was since the report before, and which part of the time it worked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EventLoopObserved {
+  readonly _tag: "EventLoopObserved"
+  readonly service: string
+  readonly meanMillis: number
+  readonly p50Millis: number
+  readonly p99Millis: number
+  readonly maxMillis: number
+  /** From 0, idle, to 1. */
+  readonly utilization: number
 }
 
 /**
@@ -384,6 +486,8 @@ export interface SagaStepEnded {
   /** `inDoubt`: it ended in a way that does not say whether anything has happened. */
   readonly outcome: "success" | "failure" | "inDoubt" | "interrupted"
   readonly attempt: number
+  /** The request that started the saga. */
+  readonly requestId?: string | undefined
   readonly startNanos: bigint
   readonly endNanos: bigint
 }
@@ -424,12 +528,18 @@ export type Report =
   | ClientAttemptEnded
   | RetryDelayed
   | BudgetDenied
+  | BudgetSpent
   | CircuitCalled
   | CircuitMoved
   | BulkheadMoved
   | BulkheadRefused
+  | RateLimitApplied
   | FallbackUsed
   | ChaosInjected
+  | PoolMoved
+  | ConnectionWaited
+  | ConnectionReturned
+  | EventLoopObserved
   | SubscriptionObserved
   | EventBuried
   | SagaStepEnded

@@ -1,12 +1,14 @@
 /**
  * `npm run faults -- ordering [EVENTS]`: exits with 1 when one of our readers missed, repeated or reordered an event.
  * `npm run faults -- kill [ROUNDS]`: exits with 1 when an append or an effect was lost, doubled or torn.
+ * `npm run faults -- hostile [REQUESTS [SEED]]`: exits with 1 when a request crashed, hung or fooled gateway or server.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import * as PgStore from "effect-lifecycle/store/pg"
 import { Database } from "effect-lifecycle/testing"
 import { hostile, type Options, table } from "./hostile.ts"
+import * as door from "./hostileDoor.ts"
 import { isClean, killServer, killWriter, told } from "./kill.ts"
 
 const ordering = (events: number) => {
@@ -38,9 +40,20 @@ const kill = (rounds: number) =>
     }
   })
 
-const [name = "", count] = process.argv.slice(2)
+const attack = (requests: number) =>
+  Effect.gen(function*() {
+    const outcome = yield* door.attack({ requests, seed: Number(seed ?? Math.floor(Math.random() * 1_000_000)) })
+    process.stdout.write(door.told(outcome))
+    const wrongs = door.wrongs(outcome)
+    if (wrongs.length === 0) return
+    process.stdout.write(`${wrongs.join("\n")}\n`)
+    process.exitCode = 1
+  }).pipe(Effect.scoped)
+
+const [name = "", count, seed] = process.argv.slice(2)
 const runs = new Map<string, { readonly usual: string; readonly run: (count: number) => Effect.Effect<void, unknown> }>(
   [
+    ["hostile", { usual: "20000", run: attack }],
     ["ordering", { usual: "100000", run: ordering }],
     ["kill", { usual: "20", run: kill }]
   ]
@@ -49,6 +62,6 @@ const asked = runs.get(name)
 const size = count ?? asked?.usual ?? ""
 
 if (asked === undefined || !/^[1-9][0-9]*$/.test(size)) {
-  process.stderr.write("usage: npm run faults -- ordering [EVENTS] | kill [ROUNDS]\n")
+  process.stderr.write("usage: npm run faults -- ordering [EVENTS] | kill [ROUNDS] | hostile [REQUESTS [SEED]]\n")
   process.exitCode = 2
 } else NodeRuntime.runMain(asked.run(Number(size)))

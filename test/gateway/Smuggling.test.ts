@@ -114,6 +114,28 @@ describe("requests that two servers could read differently", () => {
       )
     }))
 
+  it.live("a target that is too long is 414", () =>
+    Effect.gen(function*() {
+      const { port, received } = yield* setup()
+      assert.match(yield* say(port, `GET /${"a".repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`), /^HTTP\/1\.1 414 /)
+      assert.deepStrictEqual(received, [])
+    }))
+
+  it.live("a version that is not spoken on the connection is 505, also one that Node's parser takes", () =>
+    Effect.gen(function*() {
+      const { port, received } = yield* setup()
+      for (const version of ["HTTP/2.0", "HTTP/3.1"]) {
+        const answer = yield* say(port, `POST / ${version}\r\nHost: x\r\nContent-Length: 0\r\n\r\n`, "1 second")
+        assert.match(answer, /^HTTP\/1\.1 505 /, version)
+        assert.include(answer, "application/problem+json")
+      }
+      // Node hands it over like the CONNECT of a real HTTP/2 connection, which has another way to be answered.
+      const connect = yield* say(port, "CONNECT x:1 HTTP/2.0\r\nHost: x:1\r\n\r\n", "1 second")
+      assert.match(connect, /^HTTP\/1\.1 505 /)
+      assert.match(yield* say(port, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "1 second"), /^HTTP\/1\.1 505 /)
+      assert.deepStrictEqual(received, [])
+    }))
+
   it.live("headers that never end are 408", () =>
     Effect.gen(function*() {
       const { port } = yield* setup({ timeouts: { headers: "200 millis" } })

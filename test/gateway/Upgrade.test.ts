@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import * as http from "node:http"
 import * as net from "node:net"
-import { closedPort, gateway, listen, say, until } from "./harness.ts"
+import { ask, closedPort, gateway, listen, say, until } from "./harness.ts"
 
 /** An upstream that switches to an echo, the way a WebSocket server begins. */
 const echo = listen(() => {
@@ -91,5 +91,23 @@ describe("WebSocket upgrade", () => {
       const answer = yield* say(port, hello)
       assert.match(answer, /^HTTP\/1\.1 502 /)
       assert.include(answer, "\"stage\":\"Proxy\"")
+    }))
+
+  it.live("does not reuse the connection of a target that answered instead: it may have let go of its parser", () =>
+    Effect.gen(function*() {
+      const server = yield* listen(() => {
+        const server = http.createServer((_request, response) => response.writeHead(201).end("made"))
+        // As servers do that take every upgrade and answer what they do not know like any other request.
+        server.on("upgrade", (_request, socket: net.Socket) => {
+          socket.on("error", () => {})
+          socket.write("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nno")
+        })
+        return server
+      })
+      const door = yield* gateway([server.origin])
+      const { socket, state } = open(door.port)
+      yield* until(() => state.text.endsWith("no"))
+      socket.destroy()
+      assert.strictEqual((yield* ask(door.port, "/users", { method: "POST", body: "{}" })).status, 201)
     }))
 })

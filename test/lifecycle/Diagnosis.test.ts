@@ -22,6 +22,7 @@ import {
 } from "./captures.ts"
 import { curlErrors, nodeErrors } from "./clientCaptures.ts"
 import { products } from "./productCaptures.ts"
+import { seen } from "./seenCaptures.ts"
 import { twoSpeakers } from "./statusCaptures.ts"
 
 const sawWhat = (diagnosis: Diagnosis.Diagnosis): string =>
@@ -81,8 +82,12 @@ describe("Diagnosis", () => {
     for (const capture of products) it(capture.name, () => check(capture))
   })
 
+  describe("what was seen over real sockets", () => {
+    for (const capture of seen) it(capture.name, () => check(capture))
+  })
+
   it("has no deciding rule that decides nothing: without it, the first finding of some capture is another", () => {
-    const captures = [...levelOne, ...lessonRows, ...twoSpeakers, ...nodeErrors, ...curlErrors, ...products]
+    const captures = [...levelOne, ...lessonRows, ...twoSpeakers, ...nodeErrors, ...curlErrors, ...products, ...seen]
     const first = () => captures.map(({ evidence }) => Diagnosis.diagnose(evidence).ranked[0])
     const expected = JSON.stringify(first())
     const lists: ReadonlyArray<

@@ -7,6 +7,7 @@ import * as Refusals from "../Refusals.ts"
 import type { Trusts } from "./clientAddress.ts"
 import type { Downstream } from "./downstream.ts"
 import { passages } from "./forwarding.ts"
+import { proxyStatus } from "./proxyStatus.ts"
 import { isAmbiguous } from "./routing.ts"
 
 export interface Settings {
@@ -77,9 +78,17 @@ const methodOf = (down: Downstream): string => known.has(down.method) ? down.met
 const sane = (
   down: Downstream,
   via: string
-): Effect.Effect<void, Refusals.AmbiguousRequest | Refusals.LoopDetected | Refusals.MethodRefused> => {
+): Effect.Effect<
+  void,
+  Refusals.AmbiguousRequest | Refusals.LoopDetected | Refusals.MethodRefused | Refusals.VersionRefused
+> => {
   const { headers, method } = down
   const ambiguous = (reason: string) => Effect.fail(new Refusals.AmbiguousRequest({ reason }))
+  // What a line without a version is to Node's parser.
+  if (down.version === "0.9") return ambiguous("no usable version")
+  if (!down.isHttp2 && !/^1\.[01]$/.test(down.version)) {
+    return Effect.fail(new Refusals.VersionRefused({ version: down.version }))
+  }
   if (method === "TRACE" || method === "CONNECT") return Effect.fail(new Refusals.MethodRefused({ method }))
   if ((headers.get("host")?.length ?? 0) > 1) return ambiguous("more than one Host")
   if (down.authority === "" || /[\s/@?#\\]/.test(down.authority)) return ambiguous("no usable Host")
@@ -129,7 +138,11 @@ const refuse = (down: Downstream, via: string, cause: Cause.Cause<{ readonly _ta
   const { status: _status, ...members } = { status, ...rest }
   return Effect.andThen(
     report,
-    answer(down, { status, stage, headers: { ...problem?.headers, via: `${down.version} ${via}` } }, {
+    answer(down, {
+      status,
+      stage,
+      headers: { ...problem?.headers, via: `${down.version} ${via}`, "proxy-status": proxyStatus(via, error, status) }
+    }, {
       type,
       title,
       status,

@@ -1,6 +1,6 @@
 /** The client's side of one exchange, the same for HTTP/1.1, HTTP/2 and a connection that asks for an upgrade. */
 import * as Http from "node:http"
-import { type Http2ServerRequest, Http2ServerResponse } from "node:http2"
+import { Http2ServerRequest, Http2ServerResponse } from "node:http2"
 import type { Socket } from "node:net"
 import type { Duplex, Writable } from "node:stream"
 import { TLSSocket } from "node:tls"
@@ -52,7 +52,8 @@ export class Downstream {
     this.response = response ?? onSocket(request as Http.IncomingMessage, options.upgrade?.socket as Socket)
     this.headers = read(request.rawHeaders)
     this.method = request.method ?? "GET"
-    this.isHttp2 = request.httpVersionMajor >= 2
+    // What an HTTP/1.1 connection says of its version is no evidence: its parser takes `HTTP/2.0`.
+    this.isHttp2 = request instanceof Http2ServerRequest
     const url = request.url ?? "/"
     const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url)
     // The target names the host where it is absolute, whatever `Host` says (RFC 9112 3.2.2).

@@ -8,21 +8,38 @@ import { defaults } from "../../server/SecurityHeaders.ts"
 import * as Refusals from "../Refusals.ts"
 import type { Settings } from "./conduct.ts"
 import type { Downstream } from "./downstream.ts"
+import { proxyStatus } from "./proxyStatus.ts"
 
 const tags: { readonly [code: string]: string } = {
   HPE_HEADER_OVERFLOW: "HeadersTooLarge",
+  HPE_PAUSED_H2_UPGRADE: "VersionRefused",
   ERR_HTTP_REQUEST_TIMEOUT: "RequestStalled"
 }
 
+const lineOf = (packet: Uint8Array): string =>
+  /^[^\n]*\n?/.exec(Buffer.from(packet.subarray(0, 8192)).toString("latin1"))?.[0] ?? ""
+
 const tagOf = (error: NodeJS.ErrnoException): string => {
   const packet = "rawPacket" in error && error.rawPacket instanceof Uint8Array ? error.rawPacket : undefined
+  if (error.code === "HPE_HEADER_OVERFLOW" && packet !== undefined && isInTarget(packet, error)) return "UriTooLong"
+  if (error.code === "HPE_INVALID_VERSION" && packet !== undefined && / HTTP\/\d\.\d\r\n/.test(lineOf(packet))) {
+    return "VersionRefused"
+  }
   // A method that Node has never heard of is not a malformed request, as long as the line is one.
   if (error.code === "HPE_INVALID_METHOD" && packet !== undefined) {
-    if (/^[A-Z]{1,32} \S+ HTTP\/1\.[01]\r\n/.test(Buffer.from(packet.subarray(0, 8192)).toString("latin1"))) {
-      return "MethodUnknown"
-    }
+    if (/^[A-Z]{1,32} \S+ HTTP\/1\.[01]\r\n/.test(lineOf(packet))) return "MethodUnknown"
   }
   return tags[error.code ?? ""] ?? "MalformedRequest"
+}
+
+/**
+ * Node has one limit for the target and the headers together. What was too much is the target when its line goes on after
+ * it, or began in this packet and has not ended.
+ */
+const isInTarget = (packet: Uint8Array, error: NodeJS.ErrnoException): boolean => {
+  const text = Buffer.from(packet.subarray(0, 65_536)).toString("latin1")
+  const parsed = "bytesParsed" in error && typeof error.bytesParsed === "number" ? error.bytesParsed : 0
+  return text.startsWith(" HTTP/", parsed) || /^[A-Z]{1,32} \S*$/.test(text.slice(0, parsed))
 }
 
 export const refuseUnparsed = (
@@ -53,6 +70,7 @@ export const refuseUnparsed = (
         "content-length": Buffer.byteLength(body),
         "x-request-id": requestId,
         via: `1.1 ${settings.via}`,
+        "proxy-status": proxyStatus(settings.via, undefined, status),
         connection: "close"
       }
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("")

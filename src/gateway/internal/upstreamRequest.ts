@@ -130,6 +130,8 @@ const start = (spec: Spec) => {
   if (spec.onEarlyHints !== undefined) request.on("information", spec.onEarlyHints)
   request.on("response", (response) => {
     request.socket?.setTimeout(spec.idleMillis)
+    // A target that was asked to switch may have let go of its parser, whatever it says of keeping the connection.
+    if (headers["upgrade"] !== undefined) request.shouldKeepAlive = false
     // What happens to it before somebody reads it is told by `complete`.
     response.on("error", () => {})
     answer = { response, tunnel: undefined, watch: (test) => void (blameless = test) }

@@ -235,6 +235,36 @@ export const road = [
     loggedBy: "the proxy's error log, at level info"
   },
   {
+    id: "proxy-request-timeout",
+    stage: "Proxy",
+    failure: "Request did not reach the proxy in time",
+    status: 408,
+    cause: "The client began a request and stopped: headers or body stood still for longer than the proxy waits.",
+    fix: "Look at the client's network; `client_header_timeout` and `client_body_timeout` say how long nginx waits.",
+    logLine: "client timed out (110: Connection timed out) while reading client request headers",
+    loggedBy: "the proxy's error log, at level info; nginx closes without an answer"
+  },
+  {
+    id: "proxy-uri-too-long",
+    stage: "Proxy",
+    failure: "URI over the proxy's limit",
+    status: 414,
+    cause: "The request line is longer than one of `large_client_header_buffers` (8 kB unless set).",
+    fix: "Move long parameters into a body, or raise the limit.",
+    logLine: "client sent too long URI while reading client request line",
+    loggedBy: "the proxy's error log, at level info; nothing in the application's"
+  },
+  {
+    id: "proxy-headers-too-large",
+    stage: "Proxy",
+    failure: "Headers over the proxy's limit",
+    status: 431,
+    cause: "One header, or all of them, exceed the proxy's buffers; nginx says 400 for it.",
+    fix: "Send fewer cookies or shorter tokens, or raise `large_client_header_buffers`.",
+    logLine: "client sent too long header line: \"x-large: aaaa...\" while reading client request headers",
+    loggedBy: "the proxy's error log, at level info; nothing in the application's"
+  },
+  {
     id: "proxy-login-required",
     stage: "Proxy",
     failure: "Proxy asks for a login",
@@ -261,7 +291,7 @@ export const road = [
     status: 500,
     cause: "The proxy's own configuration leads in a circle, or it lacks files, workers or memory.",
     fix: "Look for `rewrite or internal redirection cycle` or `worker_connections are not enough` in its error log.",
-    logLine: "rewrite or internal redirection cycle while internally redirecting",
+    logLine: "rewrite or internal redirection cycle while processing \"/users\"",
     loggedBy: "the proxy's error log; nothing in the application's"
   }
 ] as const satisfies ReadonlyArray<Omit<Failure, "id"> & { readonly id: string }>

@@ -46,6 +46,16 @@ export const server = [
     loggedBy: "the server's `clientError` event; no access line"
   },
   {
+    id: "server-uri-too-long",
+    stage: "Server",
+    failure: "URI too long",
+    status: 414,
+    cause: "The request's target is longer than the parser takes (16 kB with the headers in Node).",
+    fix: "Move long parameters into a body, or raise `maxHeaderSize`.",
+    logLine: "Parse Error: Header overflow (HPE_HEADER_OVERFLOW)",
+    loggedBy: "the server's `clientError` event; no access line"
+  },
+  {
     id: "server-shutting-down",
     stage: "Server",
     failure: "Server is stopping",

@@ -17,6 +17,8 @@ export interface ErrorFacts {
   readonly named: (pattern: RegExp) => boolean
   /** The first code that matches, or `""`: for the sentence of evidence. */
   readonly codeOf: (pattern: RegExp) => string
+  /** The stage that a `ProbeError` had not finished; `""` for every other error. */
+  readonly probed: string
 }
 
 const text = (value: unknown): string => typeof value === "string" ? value.slice(0, 4096) : ""
@@ -50,11 +52,13 @@ const linksOf = (error: unknown): ReadonlyArray<ErrorLink> => {
 
 export const errorFacts = (error: unknown): ErrorFacts => {
   const links = linksOf(error)
+  const probe = [error, property(error, "cause")].find((value) => property(value, "_tag") === "ProbeError")
   return {
     links,
     hasCode: (pattern) => links.some((link) => pattern.test(link.code)),
     says: (pattern) => links.some((link) => pattern.test(link.message)),
     named: (pattern) => links.some((link) => pattern.test(link.name)),
-    codeOf: (pattern) => links.find((link) => pattern.test(link.code))?.code ?? ""
+    codeOf: (pattern) => links.find((link) => pattern.test(link.code))?.code ?? "",
+    probed: text(property(probe, "stage"))
   }
 }

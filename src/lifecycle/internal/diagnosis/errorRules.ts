@@ -25,10 +25,15 @@ const afterHead = (facts: ErrorFacts): boolean => facts.says(/^(?:terminated|abo
 
 const isConnectTimeout = (facts: ErrorFacts): boolean =>
   facts.hasCode(/^UND_ERR_CONNECT_TIMEOUT$/) ||
-  facts.links.some((link) =>
-    link.code === "ETIMEDOUT" &&
-    (link.syscall === "connect" || link.syscall === "" && !link.message.startsWith("read "))
-  )
+  // A probe knows where it stood when its time was up, and gives the same code everywhere.
+  (facts.probed === "" || facts.probed === "Connect") && facts.links.some((link) =>
+      link.code === "ETIMEDOUT" &&
+      (link.syscall === "connect" || link.syscall === "" && !link.message.startsWith("read "))
+    )
+
+/** The probe's time was up in this stage. */
+const probeEndedIn = (stage: string) => (facts: ErrorFacts): boolean =>
+  facts.probed === stage && facts.hasCode(/^ETIMEDOUT$/)
 
 export const errorRules: ReadonlyArray<Rule<ErrorFacts>> = [
   {
@@ -40,12 +45,13 @@ export const errorRules: ReadonlyArray<Rule<ErrorFacts>> = [
     evidence: (facts) => `${facts.codeOf(noName)}: the name has no address, so nothing could be called.`
   },
   {
-    when: (facts) => facts.hasCode(noResolver),
+    when: (facts) => facts.hasCode(noResolver) || probeEndedIn("Dns")(facts),
     stage: "Dns",
     failure: "dns-unavailable",
     confidence: "certain",
     reached: false,
-    evidence: (facts) => `${facts.codeOf(noResolver)}: the resolver gave no answer about the name.`
+    evidence: (facts) =>
+      `${facts.codeOf(noResolver) || "The probe's time was up"}: the resolver gave no answer about the name.`
   },
   {
     when: (facts) => facts.hasCode(/^ECONNREFUSED$/),
@@ -88,7 +94,7 @@ export const errorRules: ReadonlyArray<Rule<ErrorFacts>> = [
     evidence: (facts) => `${facts.codeOf(badCertificate)}: a certificate came and is not trusted.`
   },
   {
-    when: (facts) => facts.hasCode(badHandshake) || duringHandshake(facts),
+    when: (facts) => facts.hasCode(badHandshake) || duringHandshake(facts) || probeEndedIn("Tls")(facts),
     stage: "Tls",
     failure: "tls-handshake-failed",
     confidence: "certain",
@@ -97,7 +103,11 @@ export const errorRules: ReadonlyArray<Rule<ErrorFacts>> = [
       `${facts.codeOf(badHandshake) || "A closed socket"}: the connection stood, but no TLS session was agreed on.`
   },
   {
-    when: (facts) => facts.hasCode(unbuildable) || facts.named(/^(?:InvalidUrlError|EncodeError)$/),
+    when: (facts) =>
+      facts.hasCode(unbuildable) || facts.named(/^(?:InvalidUrlError|EncodeError)$/) ||
+      // Fetch checks headers before it has an error with a code.
+      facts.named(/^TypeError$/) &&
+        facts.says(/is an invalid header (?:value|name)|invalid character in header content/),
     stage: "Send",
     failure: "send-request-unbuildable",
     confidence: "certain",
@@ -124,7 +134,7 @@ export const errorRules: ReadonlyArray<Rule<ErrorFacts>> = [
     when: (facts) =>
       facts.hasCode(
         /^(?:UND_ERR_BODY_TIMEOUT|UND_ERR_RES_CONTENT_LENGTH_MISMATCH|UND_ERR_RES_EXCEEDED_MAX_SIZE|ERR_STREAM_PREMATURE_CLOSE)$/
-      ),
+      ) || probeEndedIn("Response")(facts),
     stage: "Response",
     failure: "response-truncated",
     confidence: "certain",
@@ -151,14 +161,15 @@ export const errorRules: ReadonlyArray<Rule<ErrorFacts>> = [
   },
   {
     when: (facts) =>
-      facts.hasCode(/^(?:HPE_(?!HEADER_OVERFLOW).*|UND_ERR_HEADERS_OVERFLOW|HPE_HEADER_OVERFLOW|Z_DATA_ERROR)$/),
+      facts.hasCode(/^(?:HPE_(?!HEADER_OVERFLOW).*|UND_ERR_HEADERS_OVERFLOW|HPE_HEADER_OVERFLOW|Z_DATA_ERROR)$/) ||
+      facts.named(/^HTTPParserError$/),
     stage: "Response",
     failure: "response-unreadable",
     confidence: "likely",
     reached: true,
     evidence: (facts) =>
       `${
-        facts.codeOf(/^(?:HPE_|UND_ERR_HEADERS_OVERFLOW|Z_)/)
+        facts.codeOf(/^(?:HPE_|UND_ERR_HEADERS_OVERFLOW|Z_)/) || "HTTPParserError"
       }: bytes came back that the HTTP parser cannot read: another protocol, or too many headers.`
   },
   {
@@ -171,7 +182,7 @@ export const errorRules: ReadonlyArray<Rule<ErrorFacts>> = [
   },
   {
     when: (facts) =>
-      facts.hasCode(/^UND_ERR_HEADERS_TIMEOUT$/) || facts.named(cancelled) ||
+      facts.hasCode(/^UND_ERR_HEADERS_TIMEOUT$/) || facts.named(cancelled) || probeEndedIn("Server")(facts) ||
       facts.links.some((link) =>
         link.code === "ETIMEDOUT" && (link.syscall === "read" || link.message.startsWith("read "))
       ),
@@ -191,7 +202,7 @@ export const errorRules: ReadonlyArray<Rule<ErrorFacts>> = [
     advice: "Time the stages apart with client/Probe."
   },
   {
-    when: (facts) => facts.hasCode(/^UND_ERR_HEADERS_TIMEOUT$/),
+    when: (facts) => facts.hasCode(/^UND_ERR_HEADERS_TIMEOUT$/) || probeEndedIn("Server")(facts),
     stage: "Proxy",
     confidence: "possible",
     reached: false,

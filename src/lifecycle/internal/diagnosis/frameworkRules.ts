@@ -14,17 +14,25 @@ const namedStage = (facts: ResponseFacts): StageName | undefined => {
   return isStageName(stage) ? stage : undefined
 }
 
-/** The row that a problem means: the one its type ends with, else the only one of its stage with its status. */
+/**
+ * The row that a problem means: the one its type ends with most of, else the only one of its stage with its status, else the
+ * one of these that shares a word with the type, as `host-refused` does with `bad-host`.
+ */
 const namedFailure = (facts: ResponseFacts): FailureId | undefined => {
   const stage = namedStage(facts)
   if (stage === undefined) return undefined
-  const type = property(facts.json, "type")
+  const given = property(facts.json, "type")
+  const type = typeof given === "string" ? given.slice(0, 256) : ""
+  const name = (id: FailureId) => id.slice(stage.length + 1)
   const candidates = forStage(stage)
-  const byType = typeof type === "string"
-    ? candidates.find(({ id }) => type.endsWith(id.slice(stage.length + 1)))
-    : undefined
+  // `method-refused` ends with `refused` too: the longest name is meant.
+  const byType = candidates.filter(({ id }) => type.endsWith(name(id))).toSorted((a, b) => b.id.length - a.id.length)
+  if (byType[0] !== undefined) return byType[0].id
   const byStatus = candidates.filter((failure) => failure.status === facts.status)
-  return byType?.id ?? (byStatus.length === 1 ? byStatus[0]?.id : undefined)
+  if (byStatus.length === 1) return byStatus[0]?.id
+  const words = new Set(type.split(/[^a-z]+/))
+  const byWord = byStatus.filter(({ id }) => name(id).split("-").some((word) => words.has(word)))
+  return byWord.length === 1 ? byWord[0]?.id : undefined
 }
 
 /** A short text that a framework writes where the application declared nothing. */

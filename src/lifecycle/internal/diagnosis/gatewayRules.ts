@@ -1,6 +1,6 @@
 /** Rules for answers that something in front of the application wrote, and for the log lines that such a gateway leaves. */
 import type { FailureId } from "../../Failure.ts"
-import type { ResponseFacts } from "./responseFacts.ts"
+import { property, type ResponseFacts } from "./responseFacts.ts"
 import type { Rule } from "./rule.ts"
 import * as Speaker from "./speaker.ts"
 
@@ -22,8 +22,13 @@ const proxyFailures: { readonly [status: number]: FailureId } = {
   403: "proxy-refused",
   404: "proxy-not-found",
   405: "proxy-method-refused",
+  408: "proxy-request-timeout",
   413: "proxy-body-too-large",
+  414: "proxy-uri-too-long",
   429: "proxy-rate-limited",
+  431: "proxy-headers-too-large",
+  // Nginx's own number for them in its log.
+  494: "proxy-headers-too-large",
   500: "proxy-misconfigured",
   502: "proxy-upstream-refused",
   503: "proxy-unavailable",
@@ -35,7 +40,10 @@ const proxyFailures: { readonly [status: number]: FailureId } = {
   523: "proxy-upstream-refused",
   524: "proxy-upstream-timeout"
 }
-const proxyFailure = (facts: ResponseFacts): FailureId | undefined => proxyFailures[facts.status]
+const proxyFailure = (facts: ResponseFacts): FailureId | undefined =>
+  facts.status === 400 && facts.text.includes("request header or cookie too large")
+    ? "proxy-headers-too-large"
+    : proxyFailures[facts.status]
 
 /** A gateway that ran out of patience had handed the request over; every other answer of its own came instead of that. */
 const handedOver = (facts: ResponseFacts): boolean => facts.status === 504 || facts.status === 524
@@ -46,6 +54,9 @@ const isGatewayStatus = (facts: ResponseFacts): boolean =>
 const proxyStatusError = (facts: ResponseFacts): string =>
   /;\s*error=([a-z_]+)/.exec(facts.header("proxy-status"))?.[1] ?? ""
 
+/** Several backends were tried, as the problem says that came with the header. */
+const byBalancer = (facts: ResponseFacts): boolean => property(facts.json, "stage") === "Balancer"
+
 const failed = (facts: ResponseFacts): boolean => facts.status >= 400
 
 /** An HTML page that nothing ties to an application. */
@@ -54,12 +65,23 @@ const isForeignPage = (facts: ResponseFacts): boolean =>
 
 export const gatewayRules: ReadonlyArray<Rule<ResponseFacts>> = [
   {
-    when: (facts) => /upstream prematurely closed connection|connection reset by peer\) while reading/.test(facts.log),
+    when: (facts) =>
+      /upstream prematurely closed connection(?! while reading upstream)|connection reset by peer\) while reading(?! upstream)/
+        .test(facts.log),
     stage: "Server",
     failure: "server-worker-crashed",
     confidence: "certain",
     reached: true,
     evidence: "The proxy's log says that the application closed the connection before it answered."
+  },
+  {
+    when: (facts) =>
+      /(?:upstream prematurely closed connection|connection reset by peer\)) while reading upstream/.test(facts.log),
+    stage: "Response",
+    failure: "response-truncated",
+    confidence: "certain",
+    reached: true,
+    evidence: "The proxy's log says that the application closed the connection in the middle of its answer."
   },
   {
     when: (facts) => /connect\(\) failed|no live upstreams|connection refused\) while connecting/.test(facts.log),
@@ -78,6 +100,23 @@ export const gatewayRules: ReadonlyArray<Rule<ResponseFacts>> = [
     evidence: "The proxy's log says that the application took the request and gave no answer in time."
   },
   {
+    when: (facts) => /upstream sent (?:no valid http\/\S+ header|invalid header|duplicate header)/.test(facts.log),
+    stage: "Proxy",
+    failure: "proxy-upstream-refused",
+    confidence: "certain",
+    reached: false,
+    evidence: "The proxy's log says that what came from the application's address is not HTTP."
+  },
+  {
+    when: (facts) =>
+      /client timed out .*while (?:reading client request|waiting for client request body)/.test(facts.log),
+    stage: "Proxy",
+    failure: "proxy-request-timeout",
+    confidence: "certain",
+    reached: false,
+    evidence: "The proxy's log says that the client began a request and did not finish it in time."
+  },
+  {
     when: (facts) => facts.log.includes("client intended to send too large body"),
     stage: "Proxy",
     failure: "proxy-body-too-large",
@@ -86,7 +125,8 @@ export const gatewayRules: ReadonlyArray<Rule<ResponseFacts>> = [
     evidence: "The proxy's log says that it refused the body for its size."
   },
   {
-    when: (facts) => /^(?:connection_terminated|http_response_incomplete)$/.test(proxyStatusError(facts)),
+    when: (facts) =>
+      /^(?:connection_terminated|http_response_incomplete)$/.test(proxyStatusError(facts)) && !byBalancer(facts),
     stage: "Server",
     failure: "server-worker-crashed",
     confidence: "certain",
@@ -97,7 +137,7 @@ export const gatewayRules: ReadonlyArray<Rule<ResponseFacts>> = [
   {
     when: (facts) =>
       /^(?:connection_refused|connection_timeout|destination_unavailable|destination_ip_unroutable|dns_error|dns_timeout)$/
-        .test(proxyStatusError(facts)),
+        .test(proxyStatusError(facts)) && !byBalancer(facts),
     stage: "Proxy",
     failure: "proxy-upstream-refused",
     confidence: "certain",
@@ -105,7 +145,19 @@ export const gatewayRules: ReadonlyArray<Rule<ResponseFacts>> = [
     evidence: (facts) => `Proxy-Status says error=${proxyStatusError(facts)}: the proxy never reached the application.`
   },
   {
-    when: (facts) => /^(?:http_response_timeout|connection_read_timeout)$/.test(proxyStatusError(facts)),
+    when: (facts) =>
+      /^(?:tls_certificate_error|tls_protocol_error|tls_alert_received|http_protocol_error)$/
+        .test(proxyStatusError(facts)) && !byBalancer(facts),
+    stage: "Proxy",
+    failure: "proxy-upstream-refused",
+    confidence: "certain",
+    reached: false,
+    evidence: (facts) =>
+      `Proxy-Status says error=${proxyStatusError(facts)}: what listens at the application's address speaks otherwise.`
+  },
+  {
+    when: (facts) =>
+      /^(?:http_response_timeout|connection_read_timeout)$/.test(proxyStatusError(facts)) && !byBalancer(facts),
     stage: "Proxy",
     failure: "proxy-upstream-timeout",
     confidence: "certain",

@@ -115,6 +115,8 @@ export const layer = (
     const evaluate = () => {
       const server = Http.createServer({
         ...messages,
+        // Any other upgrade may be ignored (RFC 9110, 7.8), and Node would hand its connection over and answer on it no more.
+        shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
         maxHeaderSize: options.maxHeaderBytes ?? 16_384,
         headersTimeout,
         requestTimeout: Math.max(headersTimeout, Duration.toMillis(options.requestTimeout ?? "60 seconds")),

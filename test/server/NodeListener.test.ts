@@ -46,6 +46,28 @@ describe("NodeListener", () => {
       assert.include(error.message, "is no address of this machine")
     }))
 
+  it.live("ignores an upgrade it does not know, and answers what comes after it", () =>
+    Effect.gen(function*() {
+      const head = "GET / HTTP/1.1\r\nhost: x\r\nauthorization: Bearer token123\r\n"
+      const at = yield* port
+      const answers = yield* Effect.callback<string>((resume) => {
+        let answers = ""
+        const socket = connect(at, "127.0.0.1")
+        socket.write(`${head}connection: upgrade, http2-settings\r\nupgrade: h2c\r\n\r\n`)
+        socket.on("data", (chunk) => {
+          if (answers === "") socket.write(`${head}connection: close\r\n\r\n`)
+          answers += chunk
+        })
+        socket.on("close", () => resume(Effect.succeed(answers)))
+      }).pipe(Effect.timeout("5 seconds"))
+      assert.lengthOf(answers.match(/HTTP\/1\.1 200 OK/g) ?? [], 2, answers)
+    }).pipe(Effect.provide(
+      ServerStack.serve(routes, { service: "x" }).pipe(
+        Layer.provide(tokens),
+        Layer.provideMerge(NodeListener.layer({ port: 0 }))
+      )
+    )))
+
   it.live("answers 408 and 400 as problems with an id, and reports them", () => {
     const reports: Array<Recorder.Report> = []
     const live = ServerStack.serve(routes, { service: "x" }).pipe(

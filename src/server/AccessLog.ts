@@ -57,13 +57,21 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
         const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
         const requestBytes = lengthOf(headers)
         const client = headers["x-service-name"]
-        exchange.ended = (exit, responseBytes) =>
+        exchange.ended = (exit, responseBytes) => {
+          // Its status has been sent, so no problem can tell of it: the operator has to be told.
+          if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+            recorder(
+              { _tag: "DefectCaught", stage: "Response", requestId: exchange.requestId, cause: exit.cause },
+              fiber
+            )
+          }
           recorder({
             ...ended(exchange, exit, fiber),
             requestBytes,
             responseBytes,
             client: client !== undefined && trusts(exchange.peer) ? nameOf(client) : undefined
           }, fiber)
+        }
         return next
       })
   })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Metric, Stream } from "effect"
+import { Cause, Effect, Exit, Layer, Metric, Stream } from "effect"
 import type { Recorder } from "effect-lifecycle/lifecycle"
 import * as Observed from "effect-lifecycle/observability/Metrics"
 import * as Names from "effect-lifecycle/observability/Names"
@@ -13,6 +13,14 @@ import { recording } from "./records.ts"
 const routes = Layer.mergeAll(
   HttpRouter.add("POST", "/text", HttpServerResponse.text("héllo")),
   HttpRouter.add("GET", "/text", HttpServerResponse.text("héllo")),
+  HttpRouter.add(
+    "GET",
+    "/broken",
+    HttpServerResponse.stream(
+      Stream.make("abc").pipe(Stream.concat(Stream.fail(new Error("the disk is gone"))), Stream.encodeText),
+      { contentType: "text/plain" }
+    )
+  ),
   HttpRouter.add("GET", "/empty", HttpServerResponse.empty()),
   HttpRouter.add(
     "GET",
@@ -48,6 +56,24 @@ describe("sizes of bodies", () => {
     }).pipe(Effect.provide(server.pipe(Layer.provide(recording(reports)))))
   })
 
+  it.live("come with the cause, where the body broke off after its first byte", () => {
+    const reports: Array<Recorder.Report> = []
+    return Effect.gen(function*() {
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(ask("/broken"))))
+      yield* Effect.sleep("50 millis")
+      assert.deepStrictEqual(
+        reports.flatMap((report): ReadonlyArray<ReadonlyArray<unknown>> =>
+          report._tag === "ServerRequestEnded"
+            ? [[report.outcome, report.status, report.responseBytes]]
+            : report._tag === "DefectCaught"
+            ? [[report.stage, (Cause.squash(report.cause) as Error).message]]
+            : []
+        ),
+        [["Response", "the disk is gone"], ["failed", 200, 3]]
+      )
+    }).pipe(Effect.provide(server.pipe(Layer.provide(recording(reports)))))
+  })
+
   it.live("are histograms beside the duration, and a request the listener refused leaves no trace in the active ones", () =>
     Effect.gen(function*() {
       yield* ask("/text")
@@ -68,7 +94,10 @@ describe("sizes of bodies", () => {
       assert.notMatch(text, /^http_server_active_requests\{.*\} -\d+$/m)
     }).pipe(
       Effect.provide(
-        server.pipe(Layer.provide(Observed.layer), Layer.provide(Layer.succeed(Metric.MetricRegistry, new Map())))
+        server.pipe(
+          Layer.provide(Layer.merge(Observed.layer, Observed.layerBodySizes)),
+          Layer.provide(Layer.succeed(Metric.MetricRegistry, new Map()))
+        )
       )
     ))
 })

@@ -6,8 +6,21 @@ import { TestClock } from "effect/testing"
 import assert from "node:assert/strict"
 import { inspect } from "node:util"
 
+/** A cause is shown as what happened, not as what it is made of. */
+const plain = (value: unknown): unknown =>
+  Cause.isCause(value) ? show(Cause.squash(value)) : Array.isArray(value) ? value.map(plain) : value
+
+/** An error without a message is shown by what it holds besides its name. */
+const held = (error: Error): string => {
+  const own = Object.entries(error).filter(([key, value]) => key !== "_tag" || value !== error.name)
+  if (own.length === 0) return ""
+  return `: ${inspect(Object.fromEntries(own.map(([key, value]) => [key, plain(value)])))}`
+}
+
 const show = (value: unknown): string =>
-  value instanceof Error ? `${value.name}: ${value.message || inspect({ ...value })}` : inspect(value, { depth: 3 })
+  value instanceof Error
+    ? `${value.name}${value.message === "" ? held(value) : `: ${value.message}`}`
+    : inspect(value, { depth: 3 })
 
 const seen = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return `it succeeded with ${show(exit.value)}`

@@ -14,7 +14,7 @@ const expected = {
     layer: "Proxy",
     evidence: ["body", "contentType"],
     ask:
-      "an application can send 502 for a service behind it, and nginx puts its Server header on that, too; in which format would it speak?"
+      "a balancer signs its 502 with a name of its own, and an application can send 502, too, with nginx's Server header on it; whose name stands in the page itself, and in which format would the application speak?"
   },
   wrong: {
     layer: "Validation",

@@ -19,15 +19,22 @@ const compare = (name: Name) =>
     Effect.gen(function*() {
       const predicted = predictions[name]
       check(predicted.length > 0, `Nothing is predicted for "${name}" yet.`)
+      const odd = predicted.find((line) =>
+        !/^\d s: (?:gave up|lease given back|charged|not charged|written)$/.test(line)
+      )
+      check(odd === undefined, `"${odd}" is no line that a program says. One looks like this: "1 s: gave up".`)
       const fiber = yield* Effect.forkChild(run(name), { startImmediately: true })
       yield* TestClock.adjust("20 seconds")
       const seen = yield* Fiber.join(fiber)
       const right = seen.findIndex((line, index) => line !== predicted[index])
+      const wrote = predicted[right] === undefined ? "you have nothing more" : `you have "${predicted[right]}"`
       check(
         seen.length === predicted.length && right === -1,
-        `"${name}" says something else, ${right === -1 ? "and stops earlier" : `from line ${right + 1} on`}. Ask: ${
-          questions[name]
-        }`
+        right === -1
+          ? `"${name}" says less than you have: ${seen.length} of your ${predicted.length} lines. Ask: ${
+            questions[name]
+          }`
+          : `"${name}" says something else in line ${right + 1}, where ${wrote}. Ask: ${questions[name]}`
       )
     }))
 

@@ -10,8 +10,8 @@
  * Do
  * 1. `granted(value)`: the time that a header grants. A header that is missing, or is not a number from zero to an hour,
  *    grants 2 seconds. Zero is a number: it grants nothing.
- * 2. `call(service)`: ask `Deadline.remaining` and send the header. Where nothing would be left of the time after the margin, do not make the call, and
- *    answer 504. A caller without a deadline sends no header.
+ * 2. `call(service)`: ask `Deadline.remaining` and send the header. Where nothing would be left of the time after the
+ *    margin, do not make the call, and answer 504. A caller without a deadline sends no header.
  * 3. `receive(handler)`: run the handler within what was granted. Where that is nothing, or is over before the handler is
  *    done, answer 504. With no time at all the handler must not begin.
  * 4. `callWithLibrary` and `receiveWithLibrary`: the same with `Propagation.inject`, `Propagation.extract` and

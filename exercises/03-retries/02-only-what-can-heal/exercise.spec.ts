@@ -106,7 +106,10 @@ describe("f: an outage is not answered with four times the load", () => {
         patience: "10 minutes",
         sentence: hanging
       })
-      check(asked.count > 100, "A budget is not a ban: the first failures are still asked again.")
+      check(
+        asked.count > 100,
+        `A budget is not a ban: the first failures are still asked again. Seen: ${asked.count} attempts for 100 orders.`
+      )
       check(
         asked.count <= 110,
         `A hundred orders during an outage may cost a few retries in all. Seen: ${asked.count} attempts.`

@@ -146,7 +146,7 @@ describe("e: it does not begin a wait that is in vain", () => {
         failure._tag === "GaveUp" && failure.reason === "no time",
         `With 2 s left and 7 s asked for, the reason is "no time". Seen: ${failure._tag}.`
       )
-      assert.strictEqual(seconds, 0, "Whoever knows that it is in vain must say so at once.")
+      check(seconds === 0, `Whoever knows that it is in vain must say so at once. Seen: after ${seconds} s.`)
       assert.deepEqual(at, [0], "No second attempt can be made.")
     }))
 
@@ -217,7 +217,7 @@ describe("g: the same with the library", () => {
     Effect.gen(function*() {
       const { at, client } = payments(busy())
       const { exit } = yield* run(obeyWithLibrary(client))
-      assert.deepEqual(at, [0, 100, 300, 700], "Four attempts, 100, 200 and 400 ms apart.")
+      assert.deepEqual(at.map(Math.round), [0, 100, 300, 700], "Four attempts, 100, 200 and 400 ms apart.")
       assert.strictEqual(expectSuccess(exit, "The library hands over the last answer.").status, 503, "It was 503.")
     }))
 
@@ -226,7 +226,7 @@ describe("g: the same with the library", () => {
       const { at, client } = payments(busy("7"), ok)
       const { seconds } = yield* run(Effect.exit(Deadline.within(obeyWithLibrary(client), "2 seconds")))
       assert.deepEqual(at, [0], "With 2 s left and 7 s asked for, no second attempt can be made.")
-      assert.strictEqual(seconds, 0, "Whoever knows that it is in vain must say so at once.")
+      check(seconds === 0, `Whoever knows that it is in vain must say so at once. Seen: after ${seconds} s.`)
     }))
 
   it.effect("400 with Retry-After", () =>

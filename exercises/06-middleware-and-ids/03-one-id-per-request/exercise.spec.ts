@@ -47,7 +47,11 @@ describe("b: a good id is kept, and any other is replaced", () => {
   for (const value of bad) {
     it.effect(`replaces ${shown(value)}`, () =>
       Effect.gen(function*() {
-        check(Option.isNone(idFrom(value)), `${shown(value)} is no id, and must not get in.`)
+        const taken = Option.getOrUndefined(idFrom(value))
+        check(
+          taken === undefined,
+          `${shown(value)} is no id, and must not get in. Seen: it was taken as ${shown(taken ?? "")}.`
+        )
         const { headers } = yield* (yield* own)({ path: "/orders/1", headers: { [header]: value } })
         const id = headers[header]
         check(id !== undefined, `A request with ${shown(value)} for an id gets none: make one.`)
@@ -154,7 +158,7 @@ describe("e: the same with RequestIds in a ServerStack", () => {
       const { headers } = yield* (yield* stack)({ path: "/orders/1", peer: edge, headers: { [header]: "order-42" } })
       check(
         headers[header] !== "order-42",
-        `The edge hands ids in by x-edge-id; what comes in ${header} is a customer's.`
+        `The edge hands ids in by x-edge-id; what comes in ${header} is a customer's. Seen: the answer carries that.`
       )
     }))
 

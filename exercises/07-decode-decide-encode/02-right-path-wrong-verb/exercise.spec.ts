@@ -114,7 +114,7 @@ describe("d: the verbs of a path", () => {
       "Two routes have this path, and the order is the given one."
     )
     assert.strictEqual(said("/x/b.c"), "GET, HEAD, OPTIONS", "A part with a colon may come first.")
-    assert.strictEqual(said("/x/bxc"), "", "A dot in a route is a dot.")
+    assert.strictEqual(said("/x/bxc"), "", "A dot in a route is a dot: no route has /x/bxc, and so it has no verbs.")
     assert.strictEqual(said("/a/"), "", "A part with a colon stands for a part that is not empty.")
   })
 })

@@ -84,9 +84,7 @@ describe("c: every entry names its source", () => {
           const right = id <= position ? "live" : "archive"
           check(
             source === right,
-            `The live feed broke after entry ${
-              position - 1
-            }, so entry ${id} comes from "${right}", not from "${source}".`
+            `The live feed broke after ${position} of 4 entries, so entry ${id} comes from "${right}", not from "${source}".`
           )
         }
       }
@@ -114,7 +112,7 @@ describe("e: only a lost connection is made good, and no cause is lost", () => {
         return Stream.fromIterable(entries)
       })
       const exit = yield* told(Stream.die(new TypeError("entry is undefined")), archive)
-      check(!opened, "A TypeError is a bug, and the archive must not hide it.")
+      check(!opened, "A TypeError is a bug, and the archive must not hide it. Seen: the archive was opened.")
       check(Exit.isFailure(exit) && Cause.hasDies(exit.cause), "The defect must reach the one who reads the feed.")
     }))
 

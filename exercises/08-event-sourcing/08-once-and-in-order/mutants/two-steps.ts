@@ -1,0 +1,20 @@
+// fails: b - stores the event, and then writes the message
+import { Effect } from "effect"
+import { EventStore, Outbox } from "effect-lifecycle/store"
+import { Conflict, type Request, topic } from "../hall.ts"
+
+export * from "../solution.ts"
+
+export const reserve = (request: Request) =>
+  Effect.gen(function*() {
+    const store = yield* EventStore.EventStore
+    const outbox = yield* Outbox.Outbox
+    const result = yield* store.append({
+      stream: { category: "Show", id: request.show },
+      expect: request.seen,
+      events: [{ type: "Reserved", data: request }]
+    })
+    if (result._tag === "Conflict") return yield* new Conflict({ expected: request.seen, actual: result.actual })
+    yield* outbox.enqueue({ topic, key: request.show, payload: request })
+    return result.version
+  })

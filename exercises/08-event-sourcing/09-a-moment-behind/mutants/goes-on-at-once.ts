@@ -1,0 +1,13 @@
+// fails: c - builds the new one in the background, and is done
+import { Effect } from "effect"
+import { Projection } from "effect-lifecycle/store"
+import { SeatsOfLastYear } from "../show.ts"
+import { Seats } from "../solution.ts"
+
+export { type Reservation, reserve, Seats } from "../solution.ts"
+
+export const release = Effect.gen(function*() {
+  const projections = yield* Projection.Projections
+  yield* Effect.forkDetach(projections.rebuild(Seats))
+  yield* projections.drop(SeatsOfLastYear.name, SeatsOfLastYear.version)
+})

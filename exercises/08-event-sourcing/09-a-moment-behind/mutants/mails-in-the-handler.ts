@@ -1,0 +1,30 @@
+// fails: d - mails where the rows are made, and again with each rebuild
+import { Effect } from "effect"
+import { Projection } from "effect-lifecycle/store"
+import { often, Row, SeatsOfLastYear, Waiting, whatOf } from "../show.ts"
+
+export { type Reservation, reserve } from "../solution.ts"
+
+export const Seats = Projection.make({
+  name: "free seats",
+  version: 2,
+  schema: Row,
+  categories: ["Show"],
+  handle: (event, rows) => {
+    const { data, type } = whatOf(event)
+    const mail = Waiting.use((waiting) => waiting.mail(event.stream.id))
+    const count = rows.modify(event.stream.id, (row) => ({
+      free: (row?.free ?? 0) + (type === "Reserved" ? -data.seats : data.seats)
+    }))
+    return type === "Cancelled" ? Effect.andThen(count, mail) : count
+  }
+})
+
+export const release = Effect.gen(function*() {
+  const projections = yield* Projection.Projections
+  yield* projections.rebuild(Seats)
+  yield* Effect.repeat(projections.drop(SeatsOfLastYear.name, SeatsOfLastYear.version), {
+    schedule: often,
+    while: (answer) => answer === "running"
+  })
+})

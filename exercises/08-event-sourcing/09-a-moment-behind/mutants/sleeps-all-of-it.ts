@@ -1,0 +1,23 @@
+// fails: e - always waits as long as it may
+import { type Duration, Effect, Option } from "effect"
+import { type EventStore, Projection } from "effect-lifecycle/store"
+import { happened, type StoreFailed } from "../show.ts"
+import { type Reservation, Seats } from "../solution.ts"
+
+export { release, type Reservation, Seats } from "../solution.ts"
+
+export const reserve = (
+  { customer, seats, show }: Reservation,
+  patience: Duration.Input
+): Effect.Effect<Option.Option<number>, StoreFailed, EventStore.EventStore | Projection.Projections> =>
+  Effect.gen(function*() {
+    const projections = yield* Projection.Projections
+    const position = yield* happened(show, { type: "Reserved", data: { customer, seats } })
+    yield* Effect.sleep(patience)
+    const row = yield* projections.awaitPosition(Seats, position).pipe(
+      Effect.andThen(projections.get(Seats, show)),
+      Effect.timeout(1),
+      Effect.orElseSucceed(() => Option.none())
+    )
+    return Option.map(row, ({ state }) => state.free)
+  })

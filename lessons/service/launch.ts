@@ -6,7 +6,7 @@
  */
 import { NodeHttpClient } from "@effect/platform-node"
 import { Config, Context, Effect, type FileSystem, Layer, Metric, type Path, Redacted } from "effect"
-import { Logs, Metrics, Names, Spans } from "effect-lifecycle/observability"
+import { Journal, Logs, Metrics, Names, Spans } from "effect-lifecycle/observability"
 import { Authentication, Conditional, Idempotency, Problems, ServerStack } from "effect-lifecycle/server"
 import { layer as nodeListener } from "effect-lifecycle/server/NodeListener"
 import {
@@ -18,6 +18,7 @@ import {
   type SagaStore,
   type Snapshots,
   type StateStore,
+  type Subscription,
   type UnitOfWork
 } from "effect-lifecycle/store"
 import * as Pg from "effect-lifecycle/store/pg"
@@ -32,6 +33,7 @@ import { orders } from "./orders/model.ts"
 import { PaymentsDomain } from "./payments/handlers.ts"
 import { PaymentsApi, PaymentsHttp } from "./payments/http.ts"
 import { payments } from "./payments/model.ts"
+import * as Page from "./shared/Page.ts"
 import { PaymentsClient } from "./shared/PaymentsClient.ts"
 import { problems } from "./shared/problems.ts"
 import { UsersClient } from "./shared/UsersClient.ts"
@@ -56,6 +58,8 @@ export interface Options {
   readonly extra?: Layer.Layer<never, never, HttpRouter.HttpRouter> | undefined
   /** Databases with these names stay; with random names, the default, they are dropped in the end. */
   readonly keepData?: boolean | undefined
+  /** The most connections that one service has to its database; 10 when absent. */
+  readonly poolSize?: number | undefined
 }
 
 /** Starts payments' and orders' neighbours first, so that each knows where to ask. */
@@ -65,9 +69,12 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
   const given = yield* Config.Redacted("LIFECYCLE_TOKENS").pipe(
     Config.withDefault(Redacted.make("token123:alice,token456:bob"))
   )
-  const tokens = { orders: newToken(), payments: newToken() }
+  const tokens = { users: newToken(), orders: newToken(), payments: newToken() }
+  const addresses: Record<string, string> = {}
   const authenticator = Authentication.layerTokens(
-    Redacted.make(`${Redacted.value(given)},${tokens.orders}:orders-service,${tokens.payments}:payments-service`)
+    Redacted.make(
+      [Redacted.value(given), ...Object.entries(tokens).map(([name, token]) => `${token}:${name}-service`)].join(",")
+    )
   )
   const clientOf = (service: "orders" | "payments", url: string) => ({
     service,
@@ -75,6 +82,7 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
     token: Redacted.make(tokens[service])
   })
   const base = { ...options, authenticator }
+  const page = (name: keyof Addresses) => Page.page(name, addresses, tokens[name])
 
   const usersUrl = yield* start({
     ...base,
@@ -85,6 +93,7 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
       Layer.mergeAll(
         HttpApiBuilder.layer(UsersApi, { openapiPath: "/openapi.json" }),
         HttpApiScalar.layer(UsersApi),
+        page("users"),
         extra
       )
         .pipe(Layer.provide(UsersHttp)),
@@ -102,7 +111,8 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
     app: ServerStack.serve(
       Layer.mergeAll(
         HttpApiBuilder.layer(PaymentsApi, { openapiPath: "/openapi.json" }),
-        HttpApiScalar.layer(PaymentsApi)
+        HttpApiScalar.layer(PaymentsApi),
+        page("payments")
       )
         .pipe(Layer.provide(PaymentsHttp)),
       { ...common("payments"), idempotency: Idempotency.stage({ required: ["POST /payments"], lease }) }
@@ -117,7 +127,11 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
     port: at(1),
     collections: [orders],
     app: ServerStack.serve(
-      Layer.mergeAll(HttpApiBuilder.layer(OrdersApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(OrdersApi))
+      Layer.mergeAll(
+        HttpApiBuilder.layer(OrdersApi, { openapiPath: "/openapi.json" }),
+        HttpApiScalar.layer(OrdersApi),
+        page("orders")
+      )
         .pipe(Layer.provide(OrdersHttp)),
       { ...common("orders"), idempotency: Idempotency.stage({ required: ["POST /orders"], lease }) }
     ).pipe(
@@ -128,11 +142,12 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
       ])
     )
   })
-  return { users: usersUrl, orders: ordersUrl, payments: paymentsUrl } satisfies Addresses
+  return Object.assign(addresses, { users: usersUrl, orders: ordersUrl, payments: paymentsUrl }) satisfies Addresses
 })
 
 const common = (service: string) => ({
   service,
+  authentication: Page.authentication,
   problems: Problems.stage({ table: problems }),
   readiness: { store: SqlClient.SqlClient.use((sql) => sql`select 1`) },
   metrics: { metricNameMapper: Names.prometheus }
@@ -160,6 +175,7 @@ type Surroundings =
   | Idempotency.IdempotencyRecords
   | IdempotencyStore.IdempotencyStore
   | Inbox.Inbox
+  | Journal.Journal
   | Outbox.Outbox
   | Path.Path
   | Projection.Projections
@@ -167,6 +183,7 @@ type Surroundings =
   | Snapshots.Snapshots
   | SqlClient.SqlClient
   | StateStore.StateStore
+  | Subscription.Subscriptions
   | UnitOfWork.UnitOfWork
 
 /** What a service finds around it: its stores, who may call it, a client, and where its telemetry goes. */
@@ -180,13 +197,17 @@ const start = <A, E>(
   }
 ) =>
   Effect.gen(function*() {
-    const { authenticator, collections, keepData = false, log, name, port } = options
-    const database = Database.layerOn(keepData ? { name: `lifecycle_${name}` } : {})
+    const { authenticator, collections, keepData = false, log, name, poolSize = 10, port } = options
+    const database = Database.layerOn({
+      ...(keepData ? { name: `lifecycle_${name}` } : {}),
+      client: { maxConnections: poolSize }
+    })
     const stores = Pg.layer({ collections, schema: name }).pipe(Layer.provideMerge(database))
     const telemetry = Layer.mergeAll(
       Logs.layer({ service: name, ...(log === undefined ? {} : { sink: log }) }),
       Metrics.layer,
-      Spans.layer
+      Spans.layer,
+      Journal.layer({ service: name })
     )
     const service = options.app.pipe(
       Layer.provideMerge(nodeListener({ port, service: name, gracePeriod: "5 seconds" })),

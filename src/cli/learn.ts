@@ -242,6 +242,9 @@ const progressCommand = Command.make("progress", {}, () =>
       })
     }
     const look = lookOf(session)
+    // The screen stays on what was solved last until it is told to go on; what is next is something that is left.
+    const { id } = current.manifest
+    const coming = Progress.entryOf(progress, id).solved ? Progress.next(progress, exercises, id) : current
     const broken = Progress.brokenSeals(progress)
     const counts = (one: Progress.Sum): string => words.sum(one.solved, one.exercises, one.points, one.maximum)
     yield* say([
@@ -260,7 +263,7 @@ const progressCommand = Command.make("progress", {}, () =>
         words.levelSum(level, `${counts(one)}${one.mastered ? `, ${words.mastered}` : ""}`)
       ),
       "",
-      words.next(`${current.manifest.id} ${current.manifest.title}`)
+      coming === undefined ? words.allSolved : words.next(`${coming.manifest.id} ${coming.manifest.title}`)
     ])
   }))).pipe(Command.withDescription("What is done: by chapter, by level, or on a path"))
 

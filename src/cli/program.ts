@@ -10,10 +10,12 @@ import { diagnose } from "./diagnose.ts"
 import { doctor } from "./doctor.ts"
 import { gateway } from "./gateway.ts"
 import { grade } from "./grade.ts"
+import { incident } from "./incident.ts"
 import { learn } from "./learn.ts"
 import { probe } from "./probe.ts"
 import { serve } from "./serve.ts"
 import { store } from "./store.ts"
+import { story } from "./story.ts"
 
 /** Both `src/cli` and `dist/cli` lie two folders below the package. */
 const packageFile = new URL("../../package.json", import.meta.url)
@@ -21,7 +23,7 @@ const version = (): string => (JSON.parse(readFileSync(packageFile, "utf8")) as 
 
 const lifecycle = Command.make("lifecycle").pipe(
   Command.withDescription("The request lifecycle: learn it, run the example services, time a request, read a failure."),
-  Command.withSubcommands([learn, serve, gateway, probe, diagnose, doctor, store, grade, dev])
+  Command.withSubcommands([learn, serve, gateway, probe, diagnose, story, doctor, incident, store, grade, dev])
 )
 
 /** What a person reads of a failure: the sentence of an error, the whole story of a bug. */
@@ -36,7 +38,7 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
 }
 
 /** These keep 1 for what they have found: what is asked in a wrong way ends them with 2. */
-const finding = new Set(["learn", "grade", "dev", "store"])
+const finding = new Set(["learn", "grade", "dev", "store", "incident"])
 
 /** To be stopped is the way `serve` and `gateway` end; for every other command it is an interruption. */
 const teardown: Runtime.Teardown = (exit, onExit) => {

@@ -22,6 +22,8 @@ interface Service {
   readonly serve: (options: {
     readonly json: boolean
     readonly port?: number | undefined
+    readonly workers?: number | undefined
+    readonly gateway?: boolean | undefined
   }) => Effect.Effect<unknown, unknown>
 }
 
@@ -43,11 +45,24 @@ export const serve = Command.make(
     port: Flag.Int("port").pipe(
       Flag.optional,
       Flag.withDescription("port of users; orders and payments take the next two (PORT, or 4100, when absent)")
+    ),
+    workers: Flag.Int("workers").pipe(
+      Flag.optional,
+      Flag.withDescription("run the services in so many processes behind the gateway, and replace one that dies")
+    ),
+    gateway: Flag.Boolean("gateway").pipe(
+      Flag.withDefault(true),
+      Flag.withDescription("listen for http and https in front of the services, on the two ports after theirs")
     )
   },
-  Effect.fn("cli.serve")(function*({ json, port }) {
+  Effect.fn("cli.serve")(function*({ gateway, json, port, workers }) {
     if (!existsSync(service)) return yield* new OnlyInClone({ command: "serve" })
     const module = yield* load<Service>(() => import(service.href))
-    yield* module.serve({ json, ...(Option.isSome(port) ? { port: port.value } : {}) })
+    yield* module.serve({
+      json,
+      gateway,
+      port: Option.getOrUndefined(port),
+      workers: Option.getOrUndefined(workers)
+    })
   })
 ).pipe(Command.withDescription("Run the example services users, orders and payments (in a clone)"))

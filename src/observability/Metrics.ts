@@ -36,6 +36,7 @@ import type { Recorder, Report } from "../lifecycle/Recorder.ts"
 import * as guardMetrics from "./internal/guardMetrics.ts"
 import { install } from "./internal/hub.ts"
 import { boundaries, counter, gauge, histogram } from "./internal/series.ts"
+import * as poolMetrics from "./internal/poolMetrics.ts"
 import * as storeMetrics from "./internal/storeMetrics.ts"
 import * as Names from "./Names.ts"
 
@@ -61,6 +62,23 @@ export const stageBoundaries: ReadonlyArray<number> = [
 )
 
 /**
+ * The upper bounds for bodies, in bytes.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const sizeBoundaries: ReadonlyArray<number> = [
+  0,
+  100,
+  1_000,
+  10_000,
+  100_000,
+  1_000_000,
+  10_000_000,
+  100_000_000
+]
+
+/**
  * A recorder that updates metrics.
  *
  * @category constructors
@@ -78,6 +96,15 @@ export const make = (): Recorder => {
     "Requests that are being served",
     [labels.service, labels.method]
   )
+  const eventLoopMean = gauge(metrics.eventLoopMean, "How late the event loop was on average", [labels.service])
+  const eventLoopP50 = gauge(metrics.eventLoopP50, "How late the event loop was in half of the looks", [labels.service])
+  const eventLoopP99 = gauge(
+    metrics.eventLoopP99,
+    "How late the event loop was in all but one of 100 looks",
+    [labels.service]
+  )
+  const eventLoopMax = gauge(metrics.eventLoopMax, "How late the event loop was at most", [labels.service])
+  const eventLoopUse = gauge(metrics.eventLoopUse, "The part of the time the event loop was at work", [labels.service])
   const clientDuration = histogram(
     metrics.clientDuration,
     "How long calls to other services took, with all their attempts",
@@ -113,6 +140,7 @@ export const make = (): Recorder => {
   const deadlinesMissed = counter(metrics.deadlinesMissed, "Deadlines that passed before the work was done", [])
   const defects = counter(metrics.defects, "Failures that no type announced", [labels.stage])
   const guards = guardMetrics.make()
+  const pool = poolMetrics.make()
   const store = storeMetrics.make()
 
   const contextOf = metricsOnly()
@@ -126,10 +154,18 @@ export const make = (): Recorder => {
         return serverActive(report.service, method(report.method)).modifyUnsafe(1, context)
       case "ServerRequestEnded": {
         const name = method(report.method)
-        serverActive(report.service, name).modifyUnsafe(-1, context)
-        return serverDuration(report.service, name, report.route ?? Names.unmatched, String(report.status))
-          .updateUnsafe(seconds(report), context)
+        const route = report.route ?? Names.unmatched
+        const status = String(report.status)
+        // A request that the listener refused was never begun.
+        if (report.refused !== true) serverActive(report.service, name).modifyUnsafe(-1, context)
+        return serverDuration(report.service, name, route, status).updateUnsafe(seconds(report), context)
       }
+      case "EventLoopObserved":
+        eventLoopMean(report.service).updateUnsafe(report.meanMillis / 1000, context)
+        eventLoopP50(report.service).updateUnsafe(report.p50Millis / 1000, context)
+        eventLoopP99(report.service).updateUnsafe(report.p99Millis / 1000, context)
+        eventLoopMax(report.service).updateUnsafe(report.maxMillis / 1000, context)
+        return eventLoopUse(report.service).updateUnsafe(report.utilization, context)
       case "ClientRequestEnded": {
         const name = method(report.method)
         const template = report.route ?? Names.unmatched
@@ -161,6 +197,10 @@ export const make = (): Recorder => {
           report.status === undefined ? "none" : String(report.status),
           report.kind
         ).updateUnsafe(seconds(report), context)
+      case "PoolMoved":
+      case "ConnectionWaited":
+      case "ConnectionReturned":
+        return pool(report, context)
       case "SubscriptionObserved":
       case "EventBuried":
       case "SagaStepEnded":
@@ -179,6 +219,39 @@ export const make = (): Recorder => {
  * @since 0.1.0
  */
 export const layer: Layer.Layer<never> = install(make)
+
+/**
+ * Updates the histograms of body sizes, which the conventions of OpenTelemetry leave to whoever wants them.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerBodySizes: Layer.Layer<never> = install(() => {
+  const { labels, metrics } = Names
+  const keys = [labels.service, labels.method, labels.route, labels.status] as const
+  const ofRequests = histogram(
+    metrics.serverRequestSize,
+    "How many bytes the bodies of requests had",
+    keys,
+    sizeBoundaries,
+    "By"
+  )
+  const ofAnswers = histogram(
+    metrics.serverResponseSize,
+    "How many bytes the bodies of answers had, as they were sent",
+    keys,
+    sizeBoundaries,
+    "By"
+  )
+  return (report, { context }) => {
+    if (report._tag !== "ServerRequestEnded") return
+    const { requestBytes, responseBytes, route = Names.unmatched, service } = report
+    const name = method(report.method)
+    const status = String(report.status)
+    if (requestBytes !== undefined) ofRequests(service, name, route, status).updateUnsafe(requestBytes, context)
+    if (responseBytes !== undefined) ofAnswers(service, name, route, status).updateUnsafe(responseBytes, context)
+  }
+})
 
 /**
  * Where an update finds its registry: in a context of nothing else. It looks twice, a request has many updates at its end,

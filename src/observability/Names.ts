@@ -32,6 +32,13 @@ import type { StageName } from "../lifecycle/Stage.ts"
 export const metrics = {
   serverDuration: "http.server.request.duration",
   serverActive: "http.server.active_requests",
+  serverRequestSize: "http.server.request.body.size",
+  serverResponseSize: "http.server.response.body.size",
+  eventLoopMean: "nodejs.eventloop.delay.mean",
+  eventLoopP50: "nodejs.eventloop.delay.p50",
+  eventLoopP99: "nodejs.eventloop.delay.p99",
+  eventLoopMax: "nodejs.eventloop.delay.max",
+  eventLoopUse: "nodejs.eventloop.utilization",
   clientDuration: "http.client.request.duration",
   clientAttempts: "http.client.request.attempts",
   clientAttemptDuration: "http.client.attempt.duration",
@@ -53,6 +60,13 @@ export const metrics = {
   bulkheadQueued: "bulkhead.queued",
   bulkheadLimit: "bulkhead.limit",
   bulkheadRejected: "bulkhead.rejected",
+  rateLimited: "rate_limit.applied",
+  poolCount: "db.client.connection.count",
+  poolMax: "db.client.connection.max",
+  poolPending: "db.client.connection.pending_requests",
+  poolTimeouts: "db.client.connection.timeouts",
+  poolWait: "db.client.connection.wait_time",
+  poolUse: "db.client.connection.use_time",
   fallbacks: "resilience.fallbacks",
   chaos: "resilience.chaos",
   subscriptionLag: "store.subscription.lag",
@@ -101,7 +115,11 @@ export const labels = {
   from: "circuit_breaker.from",
   to: "circuit_breaker.to",
   reason: "reason",
+  policy: "rate_limit.policy",
+  limitOutcome: "rate_limit.outcome",
   chaosKind: "chaos.kind",
+  pool: "db.client.connection.pool.name",
+  poolState: "db.client.connection.state",
   subscription: "subscription.name"
 } as const
 
@@ -190,6 +208,8 @@ const counters: ReadonlySet<string> = new Set([
   metrics.circuitCalls,
   metrics.circuitTransitions,
   metrics.bulkheadRejected,
+  metrics.rateLimited,
+  metrics.poolTimeouts,
   metrics.fallbacks,
   metrics.chaos,
   metrics.eventsSkipped
@@ -204,7 +224,9 @@ const counters: ReadonlySet<string> = new Set([
 export const prometheus = (name: string): string => {
   const plain = name.replaceAll(".", "_")
   if (counters.has(name)) return `${plain}_total`
-  return name.endsWith(".duration") && known.has(name) ? `${plain}_seconds` : plain
+  if (!known.has(name)) return plain
+  if (/\.duration$|_time$|^nodejs\.eventloop\.delay\./.test(name)) return `${plain}_seconds`
+  return name.endsWith(".body.size") ? `${plain}_bytes` : plain
 }
 
 const known: ReadonlySet<string> = new Set(Object.values(metrics))

@@ -1,4 +1,8 @@
+export * as AioRequestMetrics from "./AioRequestMetrics.ts"
+export * as Alarms from "./Alarms.ts"
+export * as Journal from "./Journal.ts"
 export * as Logs from "./Logs.ts"
 export * as Metrics from "./Metrics.ts"
 export * as Names from "./Names.ts"
+export * as Otlp from "./Otlp.ts"
 export * as Spans from "./Spans.ts"

@@ -1,4 +1,5 @@
 export * as Archive from "./Archive.ts"
+export * as ConnectionPool from "./ConnectionPool.ts"
 export * as DynamicConsistencyBoundary from "./DynamicConsistencyBoundary.ts"
 export * as EventMeta from "./EventMeta.ts"
 export * as EventStore from "./EventStore.ts"

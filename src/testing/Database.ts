@@ -190,6 +190,25 @@ export const version = (address: Address): Effect.Effect<string, DatabaseError> 
     inRealTime
   )
 
+/**
+ * How many connections the server grants to those who are no superusers, all clients together, or why it cannot be asked.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const connectionLimit = (address: Address): Effect.Effect<number, DatabaseError> =>
+  asAdministrator(address, (sql) =>
+    // `reserved_connections` came with PostgreSQL 16.
+    sql<{ granted: number }>`
+      select (sum(case name when 'max_connections' then setting::int else -setting::int end))::int as granted
+      from pg_settings
+      where name in ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
+    `).pipe(
+      Effect.map((rows) => rows[0]?.granted ?? 0),
+      Effect.mapError(explain(address)),
+      inRealTime
+    )
+
 const invalidUrl = (problem: string) =>
   new DatabaseError({
     reason: "InvalidUrl",

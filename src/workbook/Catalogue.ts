@@ -34,7 +34,8 @@ import { basename, join, resolve, sep } from "node:path"
 import { distance } from "./internal/distance.ts"
 
 /**
- * One graded task. Without points it is a guard: a stub that does nothing may pass it.
+ * One graded task. Without points it is a guard: a stub that does nothing may pass it, and where it fails the
+ * points of the others are withheld.
  *
  * @category models
  * @since 0.1.0

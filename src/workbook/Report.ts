@@ -5,7 +5,7 @@
  * Gradescope's and Exercism's `results.json`, lines and a summary for GitHub Actions, and CSV. `jsonSchema` describes the
  * JSON.
  *
- * Points are counted once, here: a task that passed while the types fail is `withheld` and counts nothing, and the scores
+ * Points are counted once, here: a task that passed while the types or a guard fail is `withheld` and counts nothing, and the scores
  * of the tasks always add up to that of the exercise. Tasks stand in the order of the spec.
  *
  * **Gotchas**
@@ -52,7 +52,7 @@ import { openPoints, Outcome, type Verdict } from "./Verdict.ts"
 export const TaskReport = Schema.Struct({
   id: Schema.String,
   title: Schema.String,
-  /** `withheld` passed, and counts nothing before the types hold. `open` could not be run where it was graded. */
+  /** `withheld` passed, and counts nothing before the types and the guards hold. `open` could not be run where it was graded. */
   status: Schema.Literals(["passed", "failed", "withheld", "open"]),
   points: Schema.Int,
   max: Schema.Int,

@@ -308,7 +308,13 @@ const writeConfig = (workspace: Workspace): Effect.Effect<void, WorkspaceProblem
   )
   const near = base === "../tsconfig.json" && existsSync(join(workspace.folder, base))
   const config = near
-    ? { extends: base, compilerOptions: { noUnusedLocals: false, noUnusedParameters: false }, include: ["."] }
+    // What is excluded is inherited, too, and the course leaves the workspace out.
+    ? {
+      extends: base,
+      compilerOptions: { noUnusedLocals: false, noUnusedParameters: false },
+      include: ["."],
+      exclude: []
+    }
     : {
       compilerOptions: {
         target: "ES2024",

@@ -1,6 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { lifecycle, root } from "./command.ts"
@@ -18,7 +28,86 @@ const handedIn = Effect.acquireRelease(
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 
+/** A course of one exercise, and somebody's answer, in a folder that has its packages by a link. */
+const linked = (link: (modules: string) => void) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const folder = mkdtempSync(join(tmpdir(), "linked-"))
+      const exercise = join(folder, "exercises/01-numbers/01-one")
+      mkdirSync(exercise, { recursive: true })
+      mkdirSync(join(folder, "ada"))
+      const files = {
+        "package.json": "{ \"type\": \"module\" }",
+        "exercises/01-numbers/01-one/meta.json": JSON.stringify({
+          id: "01.1",
+          title: "One",
+          level: 1,
+          kind: "complete",
+          teaches: ["counting"],
+          needs: [],
+          tasks: [{ id: "a", title: "it is one", points: 2 }]
+        }),
+        "exercises/01-numbers/01-one/exercise.ts": "export const one: number = 0\n",
+        "exercises/01-numbers/01-one/exercise.spec.ts": "import { assert, it } from \"@effect/vitest\"\n"
+          + "import { one } from \"./exercise.ts\"\nit(\"a\", () => assert.strictEqual(one, 1, \"It must be one.\"))\n",
+        "ada/01.1.ts": "export const one: number = 1\n"
+      }
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+      link(join(folder, "node_modules"))
+      return folder
+    }),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
+
 describe("lifecycle grade", () => {
+  it.live("grades where node_modules is a link to another folder", () =>
+    Effect.gen(function*() {
+      const folder = yield* linked((modules) => symlinkSync(join(root, "node_modules"), modules, "dir"))
+      const args = ["grade", join(folder, "ada"), "--course", join(folder, "exercises"), "--report", "csv"]
+      const { code, err, out } = yield* lifecycle(args)
+      assert.strictEqual(code, 0, err)
+      assert.match(out, /\r\nada,01\.1,One,1,passed,2,2,1,passed,/)
+    }), 120_000)
+
+  it.live(
+    "grades where single packages are links",
+    () =>
+      Effect.gen(function*() {
+        const folder = yield* linked((modules) => {
+          mkdirSync(join(modules, "@effect"), { recursive: true })
+          for (const name of ["effect", "vitest", "@effect/vitest", "typescript"]) {
+            symlinkSync(join(root, "node_modules", name), join(modules, name), "dir")
+          }
+        })
+        const args = ["grade", join(folder, "ada"), "--course", join(folder, "exercises"), "--report", "csv"]
+        const { code, err, out } = yield* lifecycle(args)
+        assert.strictEqual(code, 0, err)
+        assert.match(out, /\r\nada,01\.1,One,1,passed,2,2,1,passed,/)
+      }),
+    120_000
+  )
+
+  it.live(
+    "says so, and fails nobody, where the course has packages of its own",
+    () =>
+      Effect.gen(function*() {
+        const folder = yield* linked((modules) => {
+          mkdirSync(join(modules, "effect"), { recursive: true })
+          symlinkSync(join(root, "node_modules/vitest"), join(modules, "vitest"), "dir")
+        })
+        const { code, err, out } = yield* lifecycle([
+          "grade",
+          join(folder, "ada"),
+          "--course",
+          join(folder, "exercises")
+        ])
+        assert.deepStrictEqual([code, out], [4, ""])
+        assert.include(err, `Nothing can be graded here: ${folder} has effect from another place than this command`)
+        assert.include(err, `cd ${folder} && npx lifecycle grade`)
+      }),
+    120_000
+  )
+
   it.live("prints nothing but the report, and says how the work was locked in", () =>
     Effect.gen(function*() {
       const folder = yield* handedIn

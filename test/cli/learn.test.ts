@@ -158,6 +158,8 @@ describe("learn", { timeout: 90_000 }, () => {
         mine.file("01-numbers/02-again"),
         "export const add = 1 as never as (...n: Array<number>) => number\n"
       )
+      const summed = (yield* mine.learn("progress")).out
+      assert.isTrue(summed.endsWith("\nNext: 01.2 Add again\n"), summed)
       const all = yield* mine.learn("check", "--all")
       assert.strictEqual(all.code, 1)
       assert.include(all.out, "1 of 2 changed exercises passed.")

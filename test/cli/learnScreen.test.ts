@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import type { Catalogue, Progress, Verdict } from "effect-lifecycle/workbook"
 import { stripVTControlCharacters } from "node:util"
+import { editorOf } from "../../src/cli/internal/learnActions.ts"
 import { hintFor, parseHints, taskFor } from "../../src/cli/internal/learnHints.ts"
 import { render, type Row, rowLine, type ScreenState } from "../../src/cli/internal/learnScreen.ts"
 import { fit, type Look, pieces, printedLines, wrap } from "../../src/cli/internal/learnText.ts"
@@ -202,6 +203,51 @@ describe("the watch screen", () => {
     const shown = words({ ...state, verdict: { ...verdict, problem: "It cannot be loaded.", line: 7, types } as never })
     assert.include(shown.join("\n"), "problem: It cannot be loaded. (exercise.ts:7)\n")
     assert.include(shown.join("\n"), "FAILED: types, 1 error\n  line 3: No number. (TS2322)")
+  })
+
+  it("shows how a long error of the compiler begins, and the end, where it says what it comes down to", () => {
+    const detail = Array.from({ length: 12 }, (_, index) => `\n${"  ".repeat(index + 1)}Step ${index} down.`).join("")
+    const types = {
+      status: "failed",
+      errors: [{ line: 3, code: "TS2345", message: `It does not fit.${detail}` }],
+      durationMillis: 1
+    }
+    const shown = (lang: Language) =>
+      render({ ...state, verdict: { ...verdict, types } as never }, look(true, lang)).join("\n")
+    assert.include(
+      shown("en"),
+      "  line 3: It does not fit.\n    Step 0 down.\n      Step 1 down.\n  … 7 more lines …\n"
+    )
+    assert.match(shown("en"), /\n {22}Step 9 down\.\n {24}Step 10 down\.\n {26}Step 11 down\. \(TS2345\)\n/)
+    assert.include(shown("de"), "  … 7 weitere Zeilen …\n")
+  })
+
+  it("writes numbers as the language does", () => {
+    const shown = (lang: Language) => render(state, look(false, lang)).map((line) => stripVTControlCharacters(line))
+    assert.include(shown("en").join("\n"), "checked in 0.4 s")
+    assert.include(shown("de").join("\n"), "geprüft in 0,4 s")
+    assert.isTrue(shown("de").some((line) => /Typen +bestanden, 0,5 s$/.test(line)))
+  })
+
+  it("says why tasks that passed have no points while a guard fails", () => {
+    const tasks = [{ ...a!, passed: false, message: "It was made twice." }, { ...b!, passed: true }, {
+      ...c!,
+      passed: true
+    }]
+    const shown = (lang: Language) => render({ ...state, verdict: { ...verdict, tasks } }, look(true, lang)).join("\n")
+    assert.include(shown("en"), "\nThe tests give 4 points; they count once a passes.\n")
+    assert.include(shown("de"), "\nDie Tests ergeben 4 Punkte; das zählt, sobald a besteht.\n")
+    assert.notInclude(words(state).join("\n"), "they count once")
+  })
+
+  it("opens the editor that was chosen, and takes what npm says for no choice", () => {
+    const none = { editCmd: Option.none() }
+    assert.strictEqual(editorOf({ editCmd: Option.some("code") }, { VISUAL: "vim" }), "code")
+    assert.strictEqual(editorOf(none, { EDITOR: "vi" }), "vi")
+    assert.strictEqual(editorOf(none, { EDITOR: "vi", npm_lifecycle_event: "learn" }), undefined)
+    assert.strictEqual(editorOf(none, { EDITOR: "nano", npm_lifecycle_event: "learn" }), "nano")
+    assert.strictEqual(editorOf(none, { EDITOR: "vi", VISUAL: "vim", npm_lifecycle_event: "learn" }), "vim")
+    assert.strictEqual(editorOf(none, { VISUAL: "", EDITOR: "" }), undefined)
   })
 
   it("says what is wrong with the types before the tasks: a low window leaves out what stands below", () => {

@@ -74,12 +74,13 @@ describe("lifecycle", () => {
           "OK       Course",
           "OK       DATABASE_URL",
           "OK       PostgreSQL",
+          "OK       Connections",
           // Another program may have the ports, and a machine may keep the network open.
-          lines(out)[9]?.split(":")[0],
-          lines(out)[10]?.split(":")[0]
+          lines(out)[10]?.split(":")[0],
+          lines(out)[11]?.split(":")[0]
         ])
-        assert.match(lines(out)[9] ?? "", /^(OK|note) +Ports: /)
-        assert.match(lines(out)[10] ?? "", /^(OK|note) +Grading: /)
+        assert.match(lines(out)[10] ?? "", /^(OK|note) +Ports: /)
+        assert.match(lines(out)[11] ?? "", /^(OK|note) +Grading: /)
       }))
 
     it.live("ends with 1 when a server does not answer, and keeps the password to itself", () =>
@@ -99,6 +100,18 @@ describe("lifecycle", () => {
         assert.strictEqual(code, 1)
         assert.match(out, /^Problem {2}Arbeitsordner: In den Ordner .*lifecycle darf nicht geschrieben werden/m)
         assert.strictEqual(err, "1 Problem gefunden.\n")
+      }))
+
+    it.live("notes when the workers' pools may ask for more connections than PostgreSQL grants", () =>
+      Effect.gen(function*() {
+        const four = yield* lifecycle(["doctor", "--workers", "4"], { env: { POOL_SIZE: "8" } })
+        assert.strictEqual(four.code, 0)
+        assert.match(
+          four.out,
+          /^note {5}Connections: .*--workers 4.* pools of 8 may open 108, and PostgreSQL grants 97: /m
+        )
+        const three = yield* lifecycle(["doctor", "--workers", "3"], { env: { POOL_SIZE: "8" } })
+        assert.match(three.out, /^OK {7}Connections: .* opens 81 at most, PostgreSQL grants 97$/m)
       }))
 
     it.live("notes a port that is taken", () =>

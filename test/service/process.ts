@@ -1,12 +1,14 @@
 /** `lifecycle serve` as a process of its own, in a folder of its own. */
-import { Effect, type Scope } from "effect"
+import { assert } from "@effect/vitest"
+import { Effect, Schedule, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
-import { createServer, type Server } from "node:net"
+import { connect, createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Addresses } from "../../lessons/service/launch.ts"
+import type { Served } from "../../lessons/service/serve.ts"
 import { type Ended, root } from "../cli/command.ts"
+import { ask } from "./harness.ts"
 
 export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "lc-serve-"))),
@@ -21,36 +23,42 @@ const listen = (port: number): Promise<Server | undefined> =>
   })
 
 /** Holds a port until the scope closes. */
-export const takenPort: Effect.Effect<number, never, Scope.Scope> = Effect.map(
-  Effect.acquireRelease(Effect.promise(() => listen(0)), (server) => Effect.sync(() => server?.close())),
-  (server) => portOf(server)
-)
+export const taken = (port: number): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(Effect.promise(() => listen(port)), (server) => Effect.sync(() => server?.close())),
+    (server) => portOf(server)
+  )
+
+export const takenPort = taken(0)
 
 const portOf = (server: Server | undefined): number => {
   const address = server?.address()
   return typeof address === "object" && address !== null ? address.port : 0
 }
 
-/** The first of three free ports in a row. */
+/** The first of five free ports in a row: three services, and the two of the gateway. */
 export const freePorts: Effect.Effect<number> = Effect.promise(async () => {
   while (true) {
     const servers = [await listen(0)]
     const first = portOf(servers[0])
-    if (first <= 65_000) servers.push(await listen(first + 1), await listen(first + 2))
+    if (first <= 65_000) { for (const offset of [1, 2, 3, 4]) servers.push(await listen(first + offset)) }
     await Promise.all(
       servers.map((server) => new Promise((done) => server === undefined ? done(0) : server.close(done)))
     )
-    if (servers.length === 3 && !servers.includes(undefined)) return first
+    if (servers.length === 5 && !servers.includes(undefined)) return first
   }
 })
 
 export interface Serving {
   /** The addresses that it printed when it was ready; fails with what it said when it ended instead. */
-  readonly ready: Effect.Effect<Addresses, Ended>
+  readonly ready: Effect.Effect<Served, Ended>
   readonly ended: Effect.Effect<Ended>
   /** To it and to everything it started in its process group, as a terminal does at Ctrl+C. */
   readonly signal: (name: NodeJS.Signals) => Effect.Effect<void>
+  /** To the one process alone. */
+  readonly kill: (name: NodeJS.Signals) => Effect.Effect<void>
   readonly out: () => string
+  readonly err: () => string
 }
 
 export const serve = (options: {
@@ -82,20 +90,71 @@ export const serve = (options: {
           err += String(chunk)
         })
         const ended = new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, out, err })))
-        return { child, ended, line, out: () => out }
+        return { child, ended, line, out: () => out, err: () => err }
       }),
       ({ child }) =>
         Effect.sync(() => {
           if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL")
         })
     ),
-    ({ child, ended, line, out }) => ({
+    ({ child, ended, err, line, out }) => ({
       ready: Effect.race(
-        Effect.map(Effect.promise(() => line), (line) => JSON.parse(line) as Addresses),
+        Effect.map(Effect.promise(() => line), (line) => JSON.parse(line) as Served),
         Effect.flatMap(Effect.promise(() => ended), (ended) => Effect.fail(ended))
       ),
       ended: Effect.promise(() => ended),
       signal: (name) => Effect.sync(() => process.kill(-(child.pid ?? Number.NaN), name)),
-      out
+      kill: (name) => Effect.sync(() => child.kill(name)),
+      out,
+      err
     })
+  )
+
+export const lines = (text: string) => text.trimEnd().split("\n")
+
+/** One clear sentence that says what to do, on standard error, and nothing else. */
+export const gaveUp = (
+  ended: { readonly code: number | null; readonly out: string; readonly err: string },
+  sentence: RegExp
+) => {
+  assert.deepStrictEqual({ code: ended.code, out: ended.out }, { code: 1, out: "" }, ended.err)
+  assert.lengthOf(lines(ended.err), 1, ended.err)
+  assert.match(ended.err, sentence)
+  assert.notInclude(ended.err, "s3cret")
+  assert.notMatch(ended.err, /^\s+at |Error:/)
+}
+
+export const serverOf = (cwd: string): number =>
+  Number(fs.readFileSync(join(cwd, ".lifecycle", "pg", "postmaster.pid"), "utf8").split("\n")[0])
+
+/**
+ * Begins `POST /users` and sends half of the body; the request counts as being in flight once `100 Continue` has come. The
+ * rest goes out when `finish` runs, which answers with everything that was received.
+ */
+export const halfSent = (url: string) =>
+  Effect.callback<{ readonly finish: Effect.Effect<string> }>((resume) => {
+    const body = JSON.stringify({ name: "Late", email: "late@example.com" })
+    const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1" })
+    let got = ""
+    const closed = new Promise<string>((done) => socket.on("close", () => done(got)))
+    socket.on("error", () => {})
+    socket.on("data", (chunk: Buffer) => {
+      got += String(chunk)
+      if (!got.startsWith("HTTP/1.1 100 Continue\r\n\r\n") || got.length > 25) return
+      socket.write(body.slice(0, 10))
+      const finish = Effect.suspend(() => {
+        socket.write(body.slice(10))
+        return Effect.promise(() => closed)
+      })
+      resume(Effect.succeed({ finish }))
+    })
+    socket.write(
+      "POST /users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token123\r\nContent-Type: application/json\r\n" +
+        `Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`
+    )
+  })
+
+export const refused = (url: string) =>
+  Effect.flip(ask(`${url}/health/live`)).pipe(
+    Effect.retry(Schedule.upTo(Schedule.spaced("20 millis"), { duration: "5 seconds" }))
   )

@@ -1,60 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule } from "effect"
+import { Effect } from "effect"
+import { Probe } from "effect-lifecycle/client"
 import * as fs from "node:fs"
-import { connect } from "node:net"
 import { join } from "node:path"
 import { isAlive } from "../../src/testing/internal/PostgresProcess.ts"
 import { ask, newKey, order } from "./harness.ts"
-import { folder, freePorts, serve, takenPort } from "./process.ts"
-
-const lines = (text: string) => text.trimEnd().split("\n")
-
-/** One clear sentence that says what to do, on standard error, and nothing else. */
-const gaveUp = (
-  ended: { readonly code: number | null; readonly out: string; readonly err: string },
-  sentence: RegExp
-) => {
-  assert.deepStrictEqual({ code: ended.code, out: ended.out }, { code: 1, out: "" }, ended.err)
-  assert.lengthOf(lines(ended.err), 1, ended.err)
-  assert.match(ended.err, sentence)
-  assert.notInclude(ended.err, "s3cret")
-  assert.notMatch(ended.err, /^\s+at |Error:/)
-}
-
-const serverOf = (cwd: string): number =>
-  Number(fs.readFileSync(join(cwd, ".lifecycle", "pg", "postmaster.pid"), "utf8").split("\n")[0])
-
-/**
- * Begins `POST /users` and sends half of the body; the request counts as being in flight once `100 Continue` has come. The
- * rest goes out when `finish` runs, which answers with everything that was received.
- */
-const halfSent = (url: string) =>
-  Effect.callback<{ readonly finish: Effect.Effect<string> }>((resume) => {
-    const body = JSON.stringify({ name: "Late", email: "late@example.com" })
-    const socket = connect({ port: Number(new URL(url).port), host: "127.0.0.1" })
-    let got = ""
-    const closed = new Promise<string>((done) => socket.on("close", () => done(got)))
-    socket.on("error", () => {})
-    socket.on("data", (chunk: Buffer) => {
-      got += String(chunk)
-      if (!got.startsWith("HTTP/1.1 100 Continue\r\n\r\n") || got.length > 25) return
-      socket.write(body.slice(0, 10))
-      const finish = Effect.suspend(() => {
-        socket.write(body.slice(10))
-        return Effect.promise(() => closed)
-      })
-      resume(Effect.succeed({ finish }))
-    })
-    socket.write(
-      "POST /users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token123\r\nContent-Type: application/json\r\n" +
-        `Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`
-    )
-  })
-
-const refused = (url: string) =>
-  Effect.flip(ask(`${url}/health/live`)).pipe(
-    Effect.retry(Schedule.upTo(Schedule.spaced("20 millis"), { duration: "5 seconds" }))
-  )
+import { folder, freePorts, gaveUp, halfSent, lines, refused, serve, serverOf, taken, takenPort } from "./process.ts"
 
 describe("lifecycle serve", () => {
   it.live(
@@ -65,12 +16,14 @@ describe("lifecycle serve", () => {
         const port = yield* freePorts
 
         const first = yield* serve({ cwd, env: { PORT: String(port) } })
-        const addresses = yield* first.ready
+        const { gateway, ...addresses } = yield* first.ready
         assert.deepStrictEqual(addresses, {
           users: `http://127.0.0.1:${port}`,
           orders: `http://127.0.0.1:${port + 1}`,
           payments: `http://127.0.0.1:${port + 2}`
         })
+        const doors = { http: `http://127.0.0.1:${port + 3}`, https: `https://localhost:${port + 4}` }
+        assert.deepStrictEqual(gateway, { ...doors, certificate: gateway?.certificate ?? "" })
         const user = yield* ask(`${addresses.users}/users`, {
           method: "POST",
           json: { name: "Alice", email: "alice@example.com" }
@@ -96,19 +49,21 @@ describe("lifecycle serve", () => {
         assert.isBelow(performance.now() - began, 4000)
         assert.deepStrictEqual([firstEnded.code, firstEnded.err], [0, ""])
         assert.isFalse(isAlive(firstServer))
+        assert.isFalse(fs.existsSync(gateway?.certificate ?? ""))
 
         const second = yield* serve({ cwd, args: ["--json", "--port", String(port)], env: { PORT: "1" } })
-        assert.deepStrictEqual(yield* second.ready, addresses)
+        const { gateway: again, ...sameAddresses } = yield* second.ready
+        assert.deepStrictEqual(sameAddresses, addresses)
         for (const location of [user.headers["location"]!, /location: (\S+)/i.exec(late)?.[1] ?? ""]) {
           assert.strictEqual((yield* ask(addresses.users + location)).status, 200, location)
         }
-        const again = yield* ask(`${addresses.orders}/orders`, {
+        const replayed = yield* ask(`${addresses.orders}/orders`, {
           method: "POST",
           json: order(user.body.id),
           headers: key
         })
-        assert.deepStrictEqual([again.status, again.text], [201, placed.text])
-        assert.strictEqual(again.headers["idempotency-replayed"], "true")
+        assert.deepStrictEqual([replayed.status, replayed.text], [201, placed.text])
+        assert.strictEqual(replayed.headers["idempotency-replayed"], "true")
 
         // Every line after the addresses is a line of the services' logs.
         for (const line of lines(second.out()).slice(1)) assert.isString(JSON.parse(line).service)
@@ -121,9 +76,72 @@ describe("lifecycle serve", () => {
         const secondEnded = yield* second.ended
         assert.deepStrictEqual([secondEnded.code, secondEnded.err], [0, ""])
         assert.isFalse(isAlive(secondServer))
-        for (const url of Object.values(addresses)) yield* refused(url)
+        for (const url of [addresses.users, addresses.orders, addresses.payments, again?.http ?? ""]) {
+          yield* refused(url)
+        }
       }),
     30_000
+  )
+
+  it.live(
+    "answers through its gateway under /api, by path and by host, over http and over https",
+    () =>
+      Effect.gen(function*() {
+        const serving = yield* serve({ cwd: yield* folder, args: ["--json", "--port", "0"] })
+        const { gateway } = yield* serving.ready
+        const doors = gateway!
+        const json = { name: "Alice", email: "alice@example.com" }
+        const made = yield* ask(`${doors.http}/api/users`, { method: "POST", json })
+        assert.deepStrictEqual([made.status, made.headers["via"]], [201, "1.1 gateway"])
+        assert.strictEqual(made.headers["location"], `/api/users/${made.body.id}`)
+        assert.strictEqual((yield* ask(`${doors.http}/users/${made.body.id}`)).text, made.text)
+
+        const ca = fs.readFileSync(doors.certificate, "utf8")
+        const overTls = yield* Probe.probe({
+          url: `${doors.https}/api/users/${made.body.id}`,
+          headers: { authorization: "Bearer token123" },
+          ca
+        })
+        assert.deepStrictEqual([overTls.status, overTls.body, overTls.tlsVersion], [200, made.text, "TLSv1.3"])
+        const untrusted = yield* Effect.flip(Probe.probe({ url: doors.https }))
+        assert.deepStrictEqual([untrusted.stage, untrusted.code], ["Tls", "DEPTH_ZERO_SELF_SIGNED_CERT"])
+        const byHost = yield* Probe.probe({
+          url: `${doors.https}/health/live`,
+          headers: { host: "orders.localhost" },
+          ca
+        })
+        assert.strictEqual(byHost.status, 200)
+        const nowhere = yield* ask(`${doors.http}/elsewhere`)
+        assert.deepStrictEqual([nowhere.status, nowhere.body.stage], [404, "Proxy"])
+
+        yield* serving.signal("SIGTERM")
+        const { code, err, out } = yield* serving.ended
+        assert.deepStrictEqual({ code, err }, { code: 0, err: "" })
+        const line = lines(out).map((text) => JSON.parse(text)).find(({ path, service }) =>
+          service === "gateway" && path === "/elsewhere"
+        )
+        assert.deepInclude(line, { status: 404, request_id: nowhere.headers["x-request-id"] }, out)
+      }),
+    60_000
+  )
+
+  it.live(
+    "takes other ports for its gateway where those after the services are taken, and does without when told to",
+    () =>
+      Effect.gen(function*() {
+        const port = yield* freePorts
+        yield* taken(port + 3)
+        const serving = yield* serve({ cwd: yield* folder, env: { PORT: String(port) } })
+        const { gateway, users } = yield* serving.ready
+        assert.strictEqual(users, `http://127.0.0.1:${port}`)
+        assert.notInclude(gateway?.http, String(port + 3))
+        assert.strictEqual((yield* ask(`${gateway?.http}/api/users/nobody`)).status, 404)
+        const without = yield* serve({ cwd: yield* folder, args: ["--json", "--port", "0", "--no-gateway"] })
+        assert.deepStrictEqual(Object.keys(yield* without.ready), ["users", "orders", "payments"])
+        for (const one of [serving, without]) yield* one.signal("SIGTERM")
+        assert.deepStrictEqual([(yield* serving.ended).code, (yield* without.ended).code], [0, 0])
+      }),
+    90_000
   )
 
   it.live("twice in one folder, the second says so, and the first goes on", () =>

@@ -5,7 +5,7 @@
 import { Duration, Effect, Option, type Redacted } from "effect"
 import { ClientStack } from "effect-lifecycle/client"
 import { Deadline } from "effect-lifecycle/request"
-import { Bulkhead, CircuitBreaker, RequestStrategy } from "effect-lifecycle/resilience"
+import { Bulkhead, CircuitBreaker, RequestStrategy, RetryBudget } from "effect-lifecycle/resilience"
 import { HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
 
 export type ServiceClient = HttpClient.HttpClient.With<HttpClientError.HttpClientError | ClientStack.Refused>
@@ -25,13 +25,14 @@ export const make = Effect.fnUntraced(function*(options: {
     trip: CircuitBreaker.failureRate({ failureThreshold: 0.5, minimumThroughput: 20, samplingDuration: "10 seconds" }),
     breakDuration: "5 seconds"
   })
+  const budget = yield* RetryBudget.ratio({ name })
   const bulkhead = yield* Bulkhead.make({ name, permits: 64, queue: 256 })
   const stack = ClientStack.make({
     baseUrl: options.url,
     serviceName: options.service,
     timeout: "10 seconds",
     // Somebody waits for the answer: who asks for a longer break than this is not asked again.
-    strategy: RequestStrategy.sequential({ attempts: 3, retryAfter: { maximum: "500 millis" } }),
+    strategy: RequestStrategy.sequential({ attempts: 3, budget, retryAfter: { maximum: "500 millis" } }),
     breaker,
     bulkhead,
     // A little is kept back to read the answer and to tell the caller about it.

@@ -1,5 +1,5 @@
 /** Where orders leaves its messages for users. */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { ClientStack, IdempotencyKey } from "effect-lifecycle/client"
 import { RequestId } from "effect-lifecycle/request"
 import type { Outbox } from "effect-lifecycle/store"
@@ -29,9 +29,8 @@ export class UsersInbox extends Context.Service<UsersInbox, {
               HttpClientRequest.post("/inbox/orders").pipe(HttpClientRequest.bodyJsonUnsafe(message.payload))
             ).pipe(
               IdempotencyKey.provide(message.id),
-              // The request that caused the message, though it was answered long ago.
-              Effect.provideService(RequestId.Current, RequestId.parse(message.headers["requestId"] ?? "")),
               ClientStack.route("/inbox/orders"),
+              asRequest(message.headers["requestId"]),
               Effect.mapError((error) => new NotTaken({ reason: error.message }))
             )
             if (response.status !== 204) {
@@ -41,3 +40,10 @@ export class UsersInbox extends Context.Service<UsersInbox, {
         }))
     )
 }
+
+/** The request that caused the message, though it was answered long ago. */
+const asRequest = (id: string | undefined) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Option.match(RequestId.parse(id ?? ""), {
+    onNone: () => Effect.provideService(self, RequestId.Current, Option.none()),
+    onSome: (id) => RequestId.provide(self, id)
+  })

@@ -1,7 +1,9 @@
 /** The three services that the tour visits, and the client it asks them with. */
 import { Context, Effect, Layer, Schedule, Schema } from "effect"
 import { Probe } from "effect-lifecycle/client"
+import type { Recorder } from "effect-lifecycle/lifecycle"
 import { HttpRouter, HttpServerResponse } from "effect/http"
+import type { Doors } from "../gateway.ts"
 import type { Addresses } from "../launch.ts"
 import { Order } from "../orders/model.ts"
 import { User } from "../users/model.ts"
@@ -11,6 +13,10 @@ export type LogLine = Readonly<Record<string, unknown>>
 
 export class Services extends Context.Service<Services, {
   readonly addresses: Addresses
+  /** What stands in front of them. */
+  readonly gateway: Pick<Doors, "https" | "certificate">
+  /** The parts of the road that the gateway has timed so far, by request id. */
+  readonly timed: ReadonlyMap<string, ReadonlyArray<Recorder.StageTimed>>
   /** Every line that the services have logged so far. */
   readonly log: ReadonlyArray<string>
   /** A request to a host that does not exist; it was sent when the tour began. */
@@ -34,11 +40,13 @@ export interface Sent {
   readonly body?: string | object | undefined
   /** `null` sends none. */
   readonly token?: string | null | undefined
+  /** Whom to trust over https, in PEM; whom the system trusts when absent. */
+  readonly ca?: string | undefined
 }
 
 /** One request on a connection of its own. */
 export const askUrl = (url: string, sent: Sent = {}): Effect.Effect<Probe.ProbeResult, Probe.ProbeError> => {
-  const { body, headers, method, token: given = token } = sent
+  const { body, ca, headers, method, token: given = token } = sent
   return Probe.probe({
     url,
     method,
@@ -48,7 +56,8 @@ export const askUrl = (url: string, sent: Sent = {}): Effect.Effect<Probe.ProbeR
       ...headers
     },
     body: typeof body === "object" ? JSON.stringify(body) : body,
-    timeout: "15 seconds"
+    timeout: "15 seconds",
+    ca
   })
 }
 

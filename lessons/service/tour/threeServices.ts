@@ -1,5 +1,6 @@
 /** One request that crosses all three services. */
 import { Effect } from "effect"
+import type { Story } from "effect-lifecycle/lifecycle"
 import { ask, json, linesSince, type LogLine, place, register, Services } from "./services.ts"
 import type { Scenario } from "./story.ts"
 import { table, wrap } from "./terminal.ts"
@@ -8,6 +9,12 @@ const road = ["orders", "payments", "users"]
 const budgetSeconds = 10
 const isAccess = (line: LogLine) => line["message"] === "request"
 const text = (value: unknown) => value === undefined ? "-" : String(value)
+
+/** What `GET /lifecycle/story` answers, as far as the tour shows it. */
+interface Remembered {
+  readonly services: ReadonlyArray<string>
+  readonly lines: ReadonlyArray<Story.Line>
+}
 
 export const threeServices = {
   title: "POST /orders/{id}/payment: orders asks payments, payments asks users",
@@ -55,9 +62,39 @@ export const threeServices = {
         "   "
       ))
 
+      // Each service remembers its part; users asks the others for theirs.
+      const before = log.length
+      const remembered = yield* ask("users", `/lifecycle/story?id=${requestId}`)
+      yield* linesSince(before, (lines) => lines.filter(isAccess).length === road.length)
+      const story = json(remembered) as Partial<Remembered>
+      page.say("")
+      page.say(wrap(
+        "The same chain with its times, as the services remember it. With `npm run serve`, `npx lifecycle story ID` tells all " +
+          "of it, and http://127.0.0.1:4100/lifecycle shows every request as it travels (the token is token123).",
+        page.terminal.width,
+        "   "
+      ))
+      page.say("")
+      const parts = (story.lines ?? []).filter(({ kind }) => kind === "part")
+      page.say(table([
+        ["at ms", "what", "answered", "took ms"],
+        ...parts.map(({ durationMillis, outcome, startMillis, what }) => [
+          startMillis.toFixed(1).padStart(7),
+          what,
+          outcome,
+          durationMillis.toFixed(1).padStart(7)
+        ])
+      ], "   "))
+
       const paid = json(answer) as { readonly paymentId?: unknown }
       page.equal("the status", answer.status, 200)
       page.equal("X-Request-ID", answer.headers["x-request-id"], requestId)
+      page.equal("the services of the story", story.services, road)
+      page.equal("the parts of the story", parts.map(({ what }) => what), [
+        "orders POST /orders/:id/payment",
+        "payments POST /payments",
+        "users GET /users/:id"
+      ])
       page.equal("the body", paid, { ...order, status: "paid", paymentId: paid.paymentId })
       page.equal("the type of paymentId", typeof paid.paymentId, "string")
       page.equal("the request ids of the log lines", [...new Set(lines.map((line) => line["request_id"]))], [requestId])

@@ -1,9 +1,12 @@
 /**
- * The tour: starts PostgreSQL and the three services, sends them real requests over real sockets, and tells what happened.
+ * The tour: starts PostgreSQL, the three services and the gateway, sends them real requests over real sockets, and tells what happened.
  * What came back is compared with what was expected, byte by byte where that is possible.
  */
-import { ConfigProvider, Effect, Fiber, type Scope } from "effect"
+import { ConfigProvider, Effect, Fiber, Option, type Scope } from "effect"
+import { Recorder } from "effect-lifecycle/lifecycle"
+import { RequestId } from "effect-lifecycle/request"
 import { Database } from "effect-lifecycle/testing"
+import { openDoors } from "../gateway.ts"
 import { type Addresses, launch } from "../launch.ts"
 import { failures } from "./failures.ts"
 import { firstRequest } from "./firstRequest.ts"
@@ -41,15 +44,35 @@ export const tour = (options: {
     const server = yield* Database.Server
     const log: Array<string> = []
     const addresses = yield* launch({ port: 0, log: (line) => log.push(line), extra: troubles })
+    const visited = yield* front(addresses)
+    const timed = new Map<string, Array<Recorder.StageTimed>>()
+    const gateway = yield* openDoors({
+      targets: { users: [visited.users], orders: [visited.orders], payments: [visited.payments] },
+      port: 0,
+      log: (line) => log.push(line)
+    }).pipe(Recorder.recordTo(intoTimed(timed)))
     const { orders, payments, users } = addresses
     terminal.write(
       `${
-        wrap(`users ${users}, orders ${orders}, payments ${payments}, PostgreSQL ${server.description}`, terminal.width)
+        wrap(
+          `users ${users}, orders ${orders}, payments ${payments}, behind the gateway ${gateway.https}, ` +
+            `PostgreSQL ${server.description}`,
+          terminal.width
+        )
       }\n`
     )
-    const services = { addresses: yield* front(addresses), log, unknownHost: Fiber.join(unknownHost) }
+    const services = { addresses: visited, gateway, timed, log, unknownHost: Fiber.join(unknownHost) }
     return yield* Effect.provideService(tellAll(terminal, chapters), Services, services)
   }).pipe(Effect.scoped, Effect.provide(ownTokens)) satisfies Effect.Effect<Outcome, unknown, Database.Server>
+
+/** Keeps what the gateway reports of each request. */
+const intoTimed = (timed: Map<string, Array<Recorder.StageTimed>>): Recorder.Recorder => (report, fiber) => {
+  const id = fiber.getRef(RequestId.Current)
+  if (report._tag !== "StageTimed" || Option.isNone(id)) return
+  const reports = timed.get(id.value)
+  if (reports === undefined) timed.set(id.value, [report])
+  else reports.push(report)
+}
 
 /** The tour brings its own callers, whatever the environment says. */
 const ownTokens = ConfigProvider.layerAdd(ConfigProvider.fromUnknown({ LIFECYCLE_TOKENS: tokens }), { asPrimary: true })

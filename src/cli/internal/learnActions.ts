@@ -34,9 +34,19 @@ export const solutionLines = (session: Session, exercise: Exercise, passed: bool
   return [...whole, words.diffLegend, "", ...diff.trimEnd().split("\n")]
 }
 
-/** The command that opens a file in an editor, where one is known. */
-export const editorOf = (options: Options): string | undefined =>
-  Option.getOrUndefined(options.editCmd) ?? (process.env.VISUAL || process.env.EDITOR || undefined)
+/**
+ * The command that opens a file in an editor, where one is known.
+ *
+ * npm tells its scripts `EDITOR=vi` where nobody chose an editor, and whoever chose none may not know how to leave that one.
+ */
+export const editorOf = (
+  options: Pick<Options, "editCmd">,
+  env: Readonly<Record<string, string | undefined>> = process.env
+): string | undefined => {
+  const { EDITOR, VISUAL, npm_lifecycle_event } = env
+  const chosen = npm_lifecycle_event !== undefined && EDITOR === "vi" ? undefined : EDITOR
+  return Option.getOrUndefined(options.editCmd) ?? (VISUAL || chosen || undefined)
+}
 
 /** A path as one word of a command line. */
 const quoted = (file: string): string =>

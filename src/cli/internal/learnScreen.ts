@@ -116,6 +116,16 @@ const taskLines = (verdict: Verdict, task: TaskVerdict, look: Look): Array<strin
   ]
 }
 
+/** A long error of the compiler: how it begins, and the end, where it says what it comes down to. */
+const gist = (lines: ReadonlyArray<string>, look: Look): ReadonlyArray<string> =>
+  lines.length <= 8
+    ? lines
+    : [
+      ...lines.slice(0, 3),
+      ...said(look, look.words.moreOfError(lines.length - 6), look.plain ? 2 : 6),
+      ...lines.slice(-3)
+    ]
+
 const typeLines = ({ types }: Verdict, look: Look): Array<string> => {
   const { words } = look
   if (types.status === "notChecked") {
@@ -128,12 +138,12 @@ const typeLines = ({ types }: Verdict, look: Look): Array<string> => {
   const shown = types.errors.slice(0, 3)
   const more = types.errors.length - shown.length
   const indent = look.plain ? 2 : 6
-  const right = [words[kind], errors, `${(types.durationMillis / 1000).toFixed(1)} s`].filter((one) => one !== "")
+  const right = [words[kind], errors, words.took((types.durationMillis / 1000).toFixed(1))].filter((one) => one !== "")
   return [
     look.plain
       ? `${words[kind]}: ${words.types}${errors === "" ? "" : `, ${errors}`}`
       : ends(` ${symbol(look, kind)} ${words.types}`, right.join(", "), look.columns),
-    ...shown.flatMap((error) => said(look, words.typeError(error.line, error.message, error.code), indent).slice(0, 6)),
+    ...shown.flatMap((error) => gist(said(look, words.typeError(error.line, error.message, error.code), indent), look)),
     ...more > 0 ? said(look, words.moreErrors(more), indent) : []
   ]
 }
@@ -161,6 +171,15 @@ const solvedLine = (state: ScreenState, verdict: Verdict, look: Look): Array<str
     .map((line) => (look.plain ? "" : " ") + paint(look, "good", line))
 }
 
+/** Why tasks that passed have no points: something that was right is broken. */
+const withheldLines = ({ points, tasks, types }: Verdict, look: Look): Array<string> => {
+  const earned = tasks.reduce((sum, task) => sum + (task.passed ? task.points : 0), 0)
+  const guards = tasks.filter((task) => task.points === 0 && !task.passed && task.open !== true).map(({ id }) => id)
+  return points > 0 || earned === 0 || guards.length === 0 || types.status === "failed"
+    ? []
+    : said(look, look.words.withheld(earned, guards), look.plain ? 0 : 1)
+}
+
 /** What a check found, line by line. */
 export const verdictLines = (verdict: Verdict, look: Look): Array<string> => [
   ...verdict.problem === undefined
@@ -177,6 +196,7 @@ export const verdictLines = (verdict: Verdict, look: Look): Array<string> => [
   ...verdict.types.status === "failed" ? typeLines(verdict, look) : [],
   ...verdict.tasks.flatMap((task) => taskLines(verdict, task, look)),
   ...verdict.types.status === "failed" ? [] : typeLines(verdict, look),
+  ...withheldLines(verdict, look),
   ...verdict.ignored.length === 0
     ? []
     : said(look, look.words.ownTests(verdict.ignored.length), look.plain ? 0 : 1),
@@ -315,7 +335,11 @@ const body = (state: ScreenState, look: Look): Array<string> => {
   const indent = look.plain ? "" : " "
   if (checking) return [indent + look.words.checking(exercise.manifest.id)]
   if (verdict === undefined) return [indent + look.words.notChecked]
-  const took = look.words.checkedIn((verdict.durationMillis / 1000).toFixed(1), state.checkedAt, entry.attempts)
+  const took = look.words.checkedIn(
+    look.words.took((verdict.durationMillis / 1000).toFixed(1)),
+    state.checkedAt,
+    entry.attempts
+  )
   const first = exercise.manifest.kind === "predict" ? entry.predictions.find((one) => one.result)?.result : undefined
   return [
     ...verdictLines(verdict, look),

@@ -16,7 +16,7 @@ export const de: Messages = {
   passed: "bestanden",
   failed: "FALSCH",
   open: "offen, braucht PostgreSQL",
-  notRun: "nicht gelaufen",
+  notRun: "nicht ausgeführt",
   guard: "Wächter",
   statuses: { new: "neu", started: "begonnen", open: "offen", solved: "gelöst" },
   stale: "gelöst, Vorlage geändert",
@@ -37,7 +37,12 @@ export const de: Messages = {
   checking: (id) => `${id} wird geprüft …`,
   lessonAt: (file) => `Lektion: ${file}`,
   notChecked: "noch nicht geprüft",
-  checkedIn: (seconds, time, attempt) => `geprüft in ${seconds} s, ${time}, Versuch ${attempt}`,
+  took: (seconds) => `${seconds.replace(".", ",")} s`,
+  checkedIn: (took, time, attempt) => `geprüft in ${took}, ${time}, Versuch ${attempt}`,
+  withheld: (earned, guards) =>
+    `Die Tests ergeben ${points(earned)}; das zählt, sobald ${guards.join(" und ")} ${
+      guards.length === 1 ? "besteht" : "bestehen"
+    }.`,
   notPassed: (part, all) => `noch nicht bestanden: ${part} von ${ofPoints(all)}`,
   problem: (sentence) => `Problem: ${sentence}`,
   types: "Typen",
@@ -45,6 +50,7 @@ export const de: Messages = {
   typesNotCheckedBecause: (reason) => `Typen nicht geprüft: ${reason}`,
   typeErrors: (number) => count(number, "Fehler", "Fehler"),
   typeError: (line, message, code) => `Zeile ${line}: ${message} (${code})`,
+  moreOfError: (lines) => `… ${count(lines, "weitere Zeile", "weitere Zeilen")} …`,
   moreErrors: (number) => `und ${count(number, "weiterer Fehler", "weitere Fehler")}`,
   yourOutput: "Deine Ausgabe:",
   yourLastOutput: (shown, all) => `Deine Ausgabe (die letzten ${shown} von ${all} Zeilen):`,
@@ -91,7 +97,7 @@ export const de: Messages = {
   askResetKey: "Die Vorlage wiederherstellen? Was du geschrieben hast, wird im Arbeitsordner aufgehoben. (j/n)",
   fileStays: "Deine Datei bleibt, wie sie ist.",
   predictNow: (failures, command) =>
-    `${failures} Prüfungen hintereinander. Sag vor der nächsten, was du erwartest: ${command}`,
+    `${failures} Prüfungen hintereinander ohne Erfolg. Sag vor der nächsten, was du erwartest: ${command}`,
   theEnd: "das Ende",
   farewell: (solved, all, part, maximum) => `${solved} von ${exercises(all)} gelöst, ${part} von ${ofPoints(maximum)}.`,
   progressKept: (command) => `Dein Fortschritt bleibt; weiter geht es mit \`${command}\`.`,
@@ -101,10 +107,10 @@ export const de: Messages = {
   noHints: (id) => `Zu ${id} gibt es keine Tipps.`,
   noSuchHint: (id, there) => `Diesen Tipp gibt es zu ${id} nicht. Es gibt Tipps zu ${there}.`,
   hintTiers: (task, tiers) => `${task} (1 bis ${tiers})`,
-  noSolution: "Zu ihr enthält dieser Kurs keine Lösung.",
+  noSolution: "Zu dieser Übung enthält der Kurs keine Lösung.",
   hidden: (title) => `Die Kursleitung hält die Lösungen von »${title}« zurück.`,
-  hiddenDue: (due) => `Abgabe: ${due}. Frag die Kursleitung, wann sie zu sehen sind.`,
-  hiddenNoDue: "Frag die Kursleitung, wann sie zu sehen sind.",
+  hiddenDue: (due) => `Abgabe: ${due}. Frag die Kursleitung, wann sie gezeigt werden.`,
+  hiddenNoDue: "Frag die Kursleitung, wann sie gezeigt werden.",
   solutionIs: (file) => `Die Lösung: ${file}`,
   anotherWay: (file) => `Ein anderer Weg, der besteht: ${file}`,
   sameAsYours: "Deine ist dieselbe, Zeile für Zeile.",
@@ -116,7 +122,7 @@ export const de: Messages = {
     `${id} ist noch nicht gelöst. Um die Lösung trotzdem zu sehen (das wird vermerkt): --yes anhängen.`,
 
   noEditor: (file) =>
-    `Es ist kein Editor bekannt: mit --edit-cmd starten, etwa --edit-cmd "code --goto", oder EDITOR setzen. Die Datei: ${file}`,
+    `Es ist kein Editor bekannt: mit --edit-cmd starten, etwa --edit-cmd "code --goto", oder VISUAL setzen. Die Datei: ${file}`,
   editorFailed: (editor, reason, file) => `\`${editor}\` hat nicht funktioniert (${reason}). Die Datei: ${file}`,
   exitCode: (code) => `Exit-Code ${code}`,
   wasStub: (id, file) => `${id}: ${file} war schon die Vorlage.`,
@@ -135,13 +141,13 @@ export const de: Messages = {
   mastered: "gemeistert",
   sum: (solved, all, part, maximum) => `${solved} von ${exercises(all)}, ${part} von ${ofPoints(maximum)}`,
   next: (exercise) => `Als Nächstes: ${exercise}`,
-  assignment: (title) => `Aufgabe: ${title}`,
+  assignment: (title) => `Aufgabenblatt: ${title}`,
   due: (due) => `Abgabe: ${due}`,
   noLesson: (word) => `Es gibt keine Lektion ${word}. Lektionen heißen nach ihrem Kapitel, etwa 2.`,
   lesson: (heading) => `Lektion ${heading}`,
-  readThenNext: (file) => `Lies ${file}, dann drück n.`,
+  readThenNext: (file) => `Lies ${file}, dann drücke n.`,
   tour: (name) => name === undefined ? "Der Rundgang" : `Der Rundgang ${name}`,
-  tourThenNext: "Starte in einem anderen Terminal `npm start`: es zeigt echte Anfragen auf ihrem Weg. Dann drück n.",
+  tourThenNext: "Starte in einem anderen Terminal `npm start`: es zeigt echte Anfragen auf ihrem Weg. Dann drücke n.",
   noPaths: (name, folder) => `Es gibt keinen Pfad ${name}: dieser Kurs hat keine (sie lägen in ${folder}).`,
   noPath: (name, names) => `Es gibt keinen Pfad ${name}. Es gibt: ${names.join(", ")}.`,
   pathNoExercise: (id) => `der Kurs hat keine Übung ${id}.`,
@@ -155,18 +161,19 @@ export const de: Messages = {
 
   couldNotCheck: "Die Prüfung kam nicht zustande.",
   checkPassed: (part, all) => `Bestanden: ${part} von ${ofPoints(all)}.`,
-  checkOpen: (part, all, open) => `So gut es sich hier prüfen lässt: ${part} von ${ofPoints(all)}, ${open} noch offen.`,
+  checkOpen: (part, all, open) => `Soweit es sich hier prüfen lässt: ${part} von ${ofPoints(all)}, ${open} noch offen.`,
   checkNotPassed: (part, all) => `Noch nicht bestanden: ${part} von ${ofPoints(all)}.`,
   changedPassed: (passed, all) => `${passed} von ${count(all, "geänderten Übung", "geänderten Übungen")} bestanden.`,
   oneOrAll: "Nenne eine Übung, oder sag --all.",
   outNeedsReport: "--out braucht --report.",
-  noTask: (id, task, tasks) => `${id} hat keine Aufgabe ${task}. Es hat ${tasks}.`,
+  noTask: (id, task, tasks) => `${id} hat keine Aufgabe ${task}. Es gibt ${tasks}.`,
   asItStands: "So, wie deine Datei jetzt ist:",
   willPass: (task, title) => `Wird ${task} bestehen (${title})?`,
   sayWhatPasses: (command) => `Sag, was bestehen wird: \`${command}\`.`,
   right: "richtig",
   wrong: "FALSCH",
-  youSaid: (said, passes) => `du sagtest ${said ? "besteht" : "scheitert"}, es ${passes ? "besteht" : "scheitert"}`,
+  youSaid: (said, passes) =>
+    `vorhergesagt: ${said ? "besteht" : "scheitert"}; tatsächlich: ${passes ? "besteht" : "scheitert"}`,
   rightAbout: (right, all) => `Bei ${right} von ${count(all, "Aufgabe", "Aufgaben")} lagst du richtig.`,
   pointsOpen: (open) => `Offen, bis sie mit einem PostgreSQL geprüft werden: ${count(open, "Punkt", "Punkte")}.`,
   firstRight: (right, all) =>
@@ -176,10 +183,10 @@ export const de: Messages = {
   noPredictionIn: (lesson) => `Die Lektion ${lesson} fragt nach keiner Vorhersage.`,
   sayAnswer: (command) => `Sag, was du erwartest: \`${command}\`.`,
   yourPrediction: "Deine Vorhersage:",
-  itSays: "Es sagt:",
-  notRunHere: (problem) => `Es ließ sich hier nicht bis zum Ende ausführen: ${problem}`,
+  itSays: "Das Programm sagt:",
+  notRunHere: (problem) => `Das Programm ließ sich hier nicht bis zum Ende ausführen: ${problem}`,
 
-  jsonEnds: "--json ist für die Befehle, die enden: list, check, progress.",
+  jsonEnds: "--json gibt es nur für Befehle, die enden: list, check, progress.",
   progressSetAside: (file) =>
     `Die Datei mit dem Fortschritt ließ sich nicht lesen. Sie liegt jetzt in ${file}; eine neue ist begonnen.`,
   emptyCourse: "Der Kurs hat keine Übung.",
@@ -194,14 +201,15 @@ export const de: Messages = {
   note: "Hinweis",
   node: "Node",
   nodeTooOld: (found, needed) =>
-    `Dies ist Node ${found}, nötig ist Node ${needed} oder neuer: installiere eines, oder starte Befehle in einem Klon durch ` +
+    `Dies ist Node ${found}, nötig ist Node ${needed} oder neuer: installiere eines, oder starte die Befehle in einem Klon über ` +
     "npm, das das Node des Projekts nimmt.",
   library: "Bibliothek",
   forLearning: "Lernen",
   forSql: "PostgreSQL-Pakete",
   installed: (packages) => `${packages} installiert`,
   notInstalled: (packages, line) => `${packages} nicht installiert. So kommen sie dazu: ${line}`,
-  wrongVersion: (name, found, range, line) => `${name} ist ${found}, nötig ist ${range}: ${line}`,
+  wrongVersion: (name, found, range, line) =>
+    `${name} ist in Version ${found} installiert, nötig ist ${range}: ${line}`,
   forLearningWhy: "`learn` und `grade` brauchen sie, die Bibliothek nicht.",
   forSqlWhy: "Der Event-Store und die SQL-Übungen brauchen sie, sonst nichts.",
   workspaceFolder: "Arbeitsordner",
@@ -216,19 +224,27 @@ export const de: Messages = {
     `${exercises(all)}${
       outdated === 0
         ? ""
-        : `, ${outdated} mit neuerer Vorlage als deine: \`learn reset\` nimmt sie, \`--keep\` behält deine`
+        : `, ${outdated} davon mit neuerer Vorlage als deiner: \`learn reset\` nimmt sie, \`--keep\` behält deine`
     }`,
   databaseUrl: "DATABASE_URL",
   noDatabaseUrl: "nicht gesetzt: das eingebettete PostgreSQL wird benutzt",
-  answersAt: (version, place) => `PostgreSQL ${version} antwortet auf ${place}`,
+  answersAt: (version, place) => `PostgreSQL ${version} antwortet unter ${place}`,
   postgres: "PostgreSQL",
   embeddedStarts: (version, millis) => `das eingebettete ${version} startet, antwortet und endet (${millis} ms)`,
-  notNeeded: (problem) => `unnötig, solange DATABASE_URL gesetzt ist. ${problem}`,
+  notNeeded: (problem) => `nicht nötig, solange DATABASE_URL gesetzt ist. ${problem}`,
+  connections: "Verbindungen",
+  connectionsSuffice: (needed, granted) =>
+    `\`npm run serve\` öffnet höchstens ${needed}, PostgreSQL gewährt ${granted}`,
+  connectionsLack: (needed, granted, processes, poolSize) =>
+    `\`npm run serve -- --workers ${processes}\` öffnet mit Pools von ${poolSize} bis zu ${needed}, und PostgreSQL gewährt ${granted}: ` +
+    "setze POOL_SIZE niedriger, starte weniger Prozesse oder erhöhe max_connections.",
+  connectionsUnknown: (needed) =>
+    `\`npm run serve\` öffnet höchstens ${needed}; wie viele PostgreSQL gewährt, lässt sich nicht erfragen`,
   ports: "Ports",
   portsFree: (ports) => `${ports} sind frei für \`npm run serve\``,
   portTaken: (port) =>
-    `${port} ist belegt: \`npm run serve\` braucht drei hintereinander, andere wählen --port oder PORT.`,
-  sandbox: "Benoten",
+    `${port} ist belegt: \`npm run serve\` braucht drei aufeinanderfolgende, andere wählst du mit --port oder PORT.`,
+  sandbox: "Bewertung",
   sandboxClosed: "Abgaben werden ohne Netz geprüft",
   sandboxOpen:
     "Abgaben werden eingesperrt, aber das Netz bleibt ihnen offen: ein Linux, das `unshare --net` erlaubt, schließt es",

@@ -37,8 +37,12 @@ export const en = {
   checking: (id: string): string => `checking ${id} …`,
   lessonAt: (file: string): string => `lesson: ${file}`,
   notChecked: "not checked yet",
-  checkedIn: (seconds: string, time: string, attempt: number): string =>
-    `checked in ${seconds} s, ${time}, attempt ${attempt}`,
+  took: (seconds: string): string => `${seconds} s`,
+  checkedIn: (took: string, time: string, attempt: number): string => `checked in ${took}, ${time}, attempt ${attempt}`,
+  withheld: (earned: number, guards: ReadonlyArray<string>): string =>
+    `The tests give ${points(earned)}; they count once ${guards.join(" and ")} ${
+      guards.length === 1 ? "passes" : "pass"
+    }.`,
   notPassed: (part: number, all: number): string => `not passed yet: ${part} of ${points(all)}`,
   problem: (sentence: string): string => `problem: ${sentence}`,
   types: "types",
@@ -46,6 +50,7 @@ export const en = {
   typesNotCheckedBecause: (reason: string): string => `types not checked: ${reason}`,
   typeErrors: (number: number): string => count(number, "error"),
   typeError: (line: number, message: string, code: string): string => `line ${line}: ${message} (${code})`,
+  moreOfError: (lines: number): string => `… ${count(lines, "more line")} …`,
   moreErrors: (number: number): string => `and ${count(number, "more error")}`,
   yourOutput: "Your output:",
   yourLastOutput: (shown: number, all: number): string => `Your output (the last ${shown} of ${all} lines):`,
@@ -121,7 +126,7 @@ export const en = {
 
   // Editors and resets.
   noEditor: (file: string): string =>
-    `No editor is known: start with --edit-cmd, such as --edit-cmd "code --goto", or set EDITOR. The file: ${file}`,
+    `No editor is known: start with --edit-cmd, such as --edit-cmd "code --goto", or set VISUAL. The file: ${file}`,
   editorFailed: (editor: string, reason: string, file: string): string =>
     `\`${editor}\` did not work (${reason}). The file: ${file}`,
   exitCode: (code: string): string => `exit code ${code}`,
@@ -244,6 +249,14 @@ export const en = {
   embeddedStarts: (version: string, millis: number): string =>
     `embedded ${version} starts, answers and stops (${millis} ms)`,
   notNeeded: (problem: string): string => `not needed while DATABASE_URL is set. ${problem}`,
+  connections: "Connections",
+  connectionsSuffice: (needed: number, granted: number): string =>
+    `\`npm run serve\` opens ${needed} at most, PostgreSQL grants ${granted}`,
+  connectionsLack: (needed: number, granted: number, processes: number, poolSize: number): string =>
+    `\`npm run serve -- --workers ${processes}\` with pools of ${poolSize} may open ${needed}, and PostgreSQL grants ${granted}: ` +
+    "set POOL_SIZE lower, start fewer workers, or raise max_connections.",
+  connectionsUnknown: (needed: number): string =>
+    `\`npm run serve\` opens ${needed} at most; how many PostgreSQL grants cannot be asked`,
   ports: "Ports",
   portsFree: (ports: string): string => `${ports} are free for \`npm run serve\``,
   portTaken: (port: number): string =>

@@ -41,6 +41,11 @@ export const make = (): (report: Report, context: Context.Context<never>) => voi
   const queued = gauge(metrics.bulkheadQueued, "Calls that wait for a bulkhead", [labels.guard])
   const limit = gauge(metrics.bulkheadLimit, "Calls that a bulkhead lets in at once", [labels.guard])
   const rejected = counter(metrics.bulkheadRejected, "Calls that a bulkhead turned away", [labels.guard, labels.reason])
+  const rateLimited = counter(
+    metrics.rateLimited,
+    "Requests that a rate limit refused, or could not judge because its store was away",
+    [labels.policy, labels.limitOutcome]
+  )
   const fallbacks = counter(metrics.fallbacks, "Calls that a fallback took over", [labels.guard, labels.error])
   const chaos = counter(metrics.chaos, "Calls that chaos changed", [labels.guard, labels.chaosKind])
 
@@ -63,6 +68,8 @@ export const make = (): (report: Report, context: Context.Context<never>) => voi
         return limit(report.name).updateUnsafe(report.limit, context)
       case "BulkheadRefused":
         return rejected(report.name, report.reason).updateUnsafe(1, context)
+      case "RateLimitApplied":
+        return rateLimited(report.policy, report.outcome).updateUnsafe(1, context)
       case "FallbackUsed":
         return fallbacks(report.name, report.trigger).updateUnsafe(1, context)
       case "ChaosInjected":

@@ -86,12 +86,12 @@ export const histogram = <const Keys extends ReadonlyArray<string>>(
   name: string,
   description: string,
   keys: Keys,
-  bounds: ReadonlyArray<number> = boundaries
+  bounds: ReadonlyArray<number> = boundaries,
+  unit: "s" | "By" = "s"
 ) =>
   series(
     keys,
-    (attributes) =>
-      Metric.histogram(name, { description, boundaries: bounds, attributes: { ...attributes, unit: "s" } })
+    (attributes) => Metric.histogram(name, { description, boundaries: bounds, attributes: { ...attributes, unit } })
   )
 
 export const counter = <const Keys extends ReadonlyArray<string>>(name: string, description: string, keys: Keys) =>

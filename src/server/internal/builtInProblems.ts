@@ -159,6 +159,12 @@ export const builtInRows = {
     stage: "Middleware",
     headers: () => ({ "retry-after": "1" })
   }),
+  StoryUnknown: row<{ readonly away?: ReadonlyArray<string> }>({
+    status: 404,
+    title: "Nothing is known of this request",
+    stage: "Handler",
+    detail: ({ away = [] }) => away.length === 0 ? undefined : `${away.join(" and ")} did not answer`
+  }),
   NotReady: row<{ readonly reason: string; readonly checks?: Readonly<Record<string, string>> }>({
     status: 503,
     title: "Not ready",

@@ -165,7 +165,7 @@ export const stubGate = (exercise: Exercise, verdict: Verdict): Array<Fault> => 
   const scored = verdict.tasks.filter((task) => task.passed && task.points > 0).map((task) => task.id)
   return [
     ...(verdict.passed ? [fault("it passes; a stub has to fail")] : []),
-    ...(verdict.points > 0 ? [fault(`it scores ${verdict.points}: task ${scored.join(", ")} passes`)] : [])
+    ...(scored.length > 0 ? [fault(`it scores: task ${scored.join(", ")} passes`)] : [])
   ]
 }
 

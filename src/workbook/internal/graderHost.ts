@@ -44,10 +44,20 @@ const missingPackage = (error: unknown): string | undefined =>
 const inside = (folder: string): RegExp =>
   new RegExp(`${folder.split(sep).join("/").replaceAll(/[$()*+.?[\\\]^{|}]/g, "\\$&")}/`)
 
-/** Where the packages are; `node_modules` may be a link that leads out of the folder of the course. */
+/** Where the packages are: `node_modules`, or a package in it, may be a link that leads out of the folder of the course. */
 const packages = (): ReadonlyArray<string> => {
   const folder = join(options.root, "node_modules")
-  return existsSync(folder) ? [realpathSync(folder)] : []
+  const own = ["", "effect", "vitest", "@effect/vitest"].map((name) => join(folder, name)).filter((path) =>
+    existsSync(path)
+  )
+  const real = [...own, fileURLToPath(import.meta.resolve("vitest/node"))].map((path) => realpathSync(path))
+  // What a package needs lies beside it.
+  const between = `${sep}node_modules${sep}`
+  return [
+    ...new Set(
+      real.map((path) => path.includes(between) ? path.slice(0, path.indexOf(between) + between.length) : path)
+    )
+  ]
 }
 
 /** A worker reads what it is made of and the course; it writes nothing and starts nothing. */

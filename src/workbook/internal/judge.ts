@@ -107,6 +107,8 @@ export const judge = (checked: Checked, answer: Answer): Verdict => {
   const all = tasks.every((task) => task.passed || task.open === true)
   const typed = types.status !== "failed"
   const earned = tasks.reduce((sum, task) => sum + (task.passed ? task.points : 0), 0)
+  // A guard has no points to lose, so without it the others count for nothing: else a wrong answer would have them all.
+  const guarded = tasks.every((task) => task.points > 0 || task.passed || task.open === true)
   const fine = all && typed && answer.outside.length === 0
   const passed = fine && checked.open === undefined
   const found = answer.outside.length > 0
@@ -122,7 +124,7 @@ export const judge = (checked: Checked, answer: Answer): Verdict => {
     file,
     outcome: passed ? "passed" : fine ? "open" : "failed",
     passed,
-    points: typed ? earned : 0,
+    points: typed && guarded ? earned : 0,
     maximum: maximum(exercise.manifest),
     tasks,
     types,

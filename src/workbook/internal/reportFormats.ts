@@ -23,7 +23,7 @@ const scored = (points: number): number => Math.round(points * 1000) / 1000
 const nameOf = (exercise: ExerciseReport, task: TaskReport): string => `${exercise.id} ${task.id}: ${task.title}`
 
 /** What is said of a task that passed while the types fail. */
-export const withheld = "The tests pass. The points count once the types hold."
+export const withheld = "The tests pass. The points count once the types hold and every guard passes."
 
 /** Why a task counts nothing, in words. */
 const reasonOf = (exercise: ExerciseReport, task: TaskReport): string => {

@@ -1,0 +1,45 @@
+/** The page of a service: its own requests, and those of its neighbours. */
+import { Effect, Redacted, Stream } from "effect"
+import type { Standing } from "effect-lifecycle/lifecycle"
+import { Journal } from "effect-lifecycle/observability"
+import { Authentication, LifecyclePage } from "effect-lifecycle/server"
+import { EventStore, Subscription } from "effect-lifecycle/store"
+
+/** Routes that ask for no token. */
+export const authentication = Authentication.stage({
+  exempt: ["/docs", "/docs/*", "/openapi.json", ...LifecyclePage.open]
+})
+
+/** What the service stored last: of each event its place and its request, never what it holds. */
+const latestEvents = Effect.gen(function*() {
+  const { highest } = yield* Subscription.Subscriptions.use((subscriptions) => subscriptions.highWater)
+  const store = yield* EventStore.EventStore
+  const events = yield* Stream.runCollect(store.readAll({ after: highest > shown ? highest - shown : 0n }))
+  return events.toReversed().map((event): Standing.StoredEvent => ({
+    position: Number(event.position),
+    category: event.stream.category,
+    id: event.stream.id,
+    version: event.version,
+    type: event.type,
+    at: event.at.getTime(),
+    requestId: event.meta["requestId"] ?? null
+  }))
+})
+
+const shown = 20n
+
+/** `addresses` is filled as the services start; each asks the others in its own name. */
+export const page = (
+  service: string,
+  addresses: { readonly [name: string]: string },
+  token: string
+) =>
+  LifecyclePage.layer({
+    journal: Journal.Journal,
+    events: latestEvents,
+    neighbours: Effect.sync(() =>
+      Object.entries(addresses)
+        .filter(([name]) => name !== service)
+        .map(([name, url]) => ({ name, url, token: Redacted.make(token) }))
+    )
+  })

@@ -1,0 +1,232 @@
+/**
+ * `GET /lifecycle`: a page that shows the requests of a service as they travel, and what the page reads, for machines.
+ *
+ * | Route | Answers |
+ * | --- | --- |
+ * | `GET /lifecycle` | the page: recent requests by stage, one request over all services, guards, subscriptions, events |
+ * | `GET /lifecycle/story?id=ID` | what is known of one request, here and at the neighbours, as JSON; with `&scope=own` here only |
+ * | `GET /lifecycle/events` | requests as they end and how the guards stand, as server-sent events; with `?scope=own` as above |
+ *
+ * {@link layer} is one more layer of routes for `ServerStack.serve`. It reads a journal, such as `observability/Journal`, and
+ * asks its neighbours, which mount the same layer, for theirs. The page is three files without a build step: it loads nothing
+ * from anywhere else, and its `Content-Security-Policy` would not let it.
+ *
+ * Only this machine gets any of it, unless `trust` says otherwise. What a journal holds asks for a token as every route does,
+ * and for the right to see it, which `allow` decides. The page itself holds nothing; let {@link open} through without a
+ * token, and it asks for one, which stays in the browser's tab.
+ *
+ * **Gotchas**
+ *
+ * - Whoever may look sees the requests of all users: their ids, routes and statuses. Give customers' tokens no right to it.
+ * - Behind a proxy on this machine every request comes from this machine. Let the proxy refuse `/lifecycle`.
+ * - The neighbours are asked with their own `token`, never with the caller's.
+ * - A server that drains ends the streams of events, and pages connect again.
+ *
+ * @example
+ * ```ts
+ * import { Layer } from "effect"
+ * import { Journal } from "effect-lifecycle/observability"
+ * import { Authentication, LifecyclePage } from "effect-lifecycle/server"
+ * import assert from "node:assert/strict"
+ *
+ * const page = LifecyclePage.layer({ journal: Journal.Journal, allow: (user) => user.id === "alice" })
+ * const authentication = Authentication.stage({ exempt: ["/docs", ...LifecyclePage.open] })
+ *
+ * assert.ok(Layer.isLayer(page))
+ * assert.equal(authentication.name, "server/Authentication")
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Effect, type FileSystem, Layer, type Path, type Redacted, Schema, type Stream } from "effect"
+import { FetchHttpClient, HttpClient, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type * as Standing from "../lifecycle/Standing.ts"
+import * as Story from "../lifecycle/Story.ts"
+import { RequestId } from "../request/RequestId.ts"
+import * as Authentication from "./Authentication.ts"
+import * as Exchange from "./Exchange.ts"
+import * as Health from "./Health.ts"
+import * as pageFiles from "./internal/pageFiles.ts"
+import * as pageNeighbours from "./internal/pageNeighbours.ts"
+import * as pageStream from "./internal/pageStream.ts"
+import * as TrustedHops from "./TrustedHops.ts"
+
+/**
+ * What the page reads. `observability/Journal` is one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Source {
+  readonly service: string
+  /** Empty when nothing is known of the request. */
+  readonly story: (requestId: string) => Effect.Effect<ReadonlyArray<Story.Part>>
+  /** Newest first. */
+  readonly recent: (limit?: number) => Effect.Effect<ReadonlyArray<Story.Part>>
+  readonly changes: Stream.Stream<Story.Part>
+  readonly standing: Effect.Effect<Standing.Standing>
+}
+
+/**
+ * Another service that mounts the page.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Neighbour {
+  readonly name: string
+  /** Scheme, host and port, such as `http://127.0.0.1:4101`. */
+  readonly url: string
+  /** A token that the neighbour lets see its journal. */
+  readonly token: Redacted.Redacted
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<out R = never, out S = never> {
+  readonly journal: Effect.Effect<Source, never, R>
+  /** Whose journals are shown beside the own one; an effect is run for each request. Nobody's when absent. */
+  readonly neighbours?: ReadonlyArray<Neighbour> | Effect.Effect<ReadonlyArray<Neighbour>> | undefined
+  /** The latest events of the service's store, newest first. The page shows none when absent. */
+  readonly events?: Effect.Effect<ReadonlyArray<Standing.StoredEvent>, unknown, S> | undefined
+  /** Who may connect; everybody else gets 403. This machine when absent. */
+  readonly trust?: TrustedHops.Trust | undefined
+  /** Which of the recognised callers may see what the journal holds; all of them when absent. */
+  readonly allow?: ((user: Authentication.Principal) => boolean) | undefined
+}
+
+/**
+ * Nothing is known of a request, here or at the neighbours.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StoryUnknown extends Schema.TaggedError<StoryUnknown>()("StoryUnknown", {
+  /** The neighbours that did not answer. */
+  away: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    const { away } = this
+    return "Nothing is known of this request: the id is wrong, or the request was too long ago" +
+      (away.length === 0 ? "" : `; ${away.join(" and ")} did not answer`)
+  }
+}
+
+/**
+ * What `GET /lifecycle/story?id=ID&scope=own` answers.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Own = Schema.Struct({ service: Schema.String, parts: Schema.Array(Story.Part) })
+
+/**
+ * The routes that hold nothing secret, for `Authentication.stage({ exempt })`: the page, its style and its script.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const open: ReadonlyArray<string> = ["GET /lifecycle", "GET /lifecycle/page.css", "GET /lifecycle/page.js"]
+
+/**
+ * The routes.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <R = never, S = never>(
+  options: Options<R, S>
+): Layer.Layer<
+  never,
+  never,
+  | HttpRouter.HttpRouter
+  | FileSystem.FileSystem
+  | Path.Path
+  | R
+  | S
+  | HttpRouter.Request<"Requires", Authentication.CurrentUser>
+  | HttpRouter.Request<"Error", StoryUnknown | Authentication.Forbidden>
+> =>
+  Layer.unwrap(Effect.gen(function*() {
+    const source = yield* options.journal
+    const files = yield* pageFiles.load
+    const drain = yield* Health.Draining
+    const client = yield* HttpClient.HttpClient
+    const services = yield* Effect.context<S>()
+    const neighbours = Effect.isEffect(options.neighbours)
+      ? options.neighbours
+      : Effect.succeed(options.neighbours ?? [])
+    const events = options.events === undefined
+      ? Effect.succeed([])
+      : options.events.pipe(Effect.provideContext(services), Effect.catchCause(() => Effect.succeed([])))
+    const standing = Effect.zipWith(source.standing, events, (standing, events) => ({ ...standing, events }))
+
+    const trusts = TrustedHops.make(options.trust ?? "loopback")
+    const { allow = (user: Authentication.Principal) => user.anonymous !== true } = options
+    type Answer<E, R1> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R1>
+    const near = <E, R1>(self: Answer<E, R1>): Answer<E | Authentication.Forbidden, R1> =>
+      Effect.withFiber((fiber): Answer<E | Authentication.Forbidden, R1> =>
+        trusts(Exchange.ofUnsafe(fiber).peer) ? self : Effect.fail(new Authentication.Forbidden())
+      )
+    const allowed = <E, R1>(self: Answer<E, R1>) =>
+      near(Effect.flatMap(
+        Authentication.CurrentUser,
+        (user): Answer<E | Authentication.Forbidden, R1> =>
+          allow(user) ? self : Effect.fail(new Authentication.Forbidden())
+      ))
+    const asked = Effect.map(HttpServerRequest.ParsedSearchParams, ({ id, scope }) => ({ id, own: scope === "own" }))
+
+    const story = Effect.gen(function*() {
+      const { id, own: here } = yield* asked
+      if (!Schema.is(RequestId)(id)) return yield* new StoryUnknown({ away: [] })
+      const own = yield* source.story(id)
+      if (here) {
+        if (own.length === 0) return yield* new StoryUnknown({ away: [] })
+        return HttpServerResponse.jsonUnsafe({ service: source.service, parts: own } satisfies typeof Own.Type)
+      }
+      const { away, parts } = yield* pageNeighbours.stories(client, yield* neighbours, id)
+      const joined = Story.join([...own, ...parts])
+      if (joined.parts.length === 0) return yield* new StoryUnknown({ away })
+      return HttpServerResponse.jsonUnsafe({
+        requestId: id,
+        durationMillis: joined.durationMillis,
+        services: Story.services(joined),
+        lines: Story.lines(joined),
+        parts: joined.parts,
+        away
+      })
+    })
+
+    const live = Effect.gen(function*() {
+      const others = (yield* asked).own ? [] : yield* neighbours
+      const own = pageStream.own({ source, standing, names: others.map(({ name }) => name), drain })
+      const all = pageStream.join(own, others.map((other) => pageNeighbours.follow(client, other)))
+      return HttpServerResponse.stream(pageStream.encode(all), {
+        contentType: "text/event-stream",
+        // A proxy that keeps the answer together would show nothing, and a server that drains waits for connections.
+        headers: { "x-accel-buffering": "no", connection: "close" }
+      })
+    })
+
+    const file = (path: `/${string}`, answer: HttpServerResponse.HttpServerResponse) =>
+      HttpRouter.add("GET", path, near(Effect.succeed(answer)))
+
+    return Layer.mergeAll(
+      HttpRouter.add(
+        "GET",
+        "/lifecycle",
+        // The router takes both, but what the page loads lies beside only one of them.
+        near(Effect.map(
+          HttpServerRequest.HttpServerRequest,
+          ({ url }) => /\/(\?|$)/.test(url) ? HttpServerResponse.redirect("../lifecycle", { status: 308 }) : files.html
+        ))
+      ),
+      file("/lifecycle/page.css", files.css),
+      file("/lifecycle/page.js", files.script),
+      HttpRouter.add("GET", "/lifecycle/story", allowed(story)),
+      HttpRouter.add("GET", "/lifecycle/events", allowed(live))
+    )
+    // What the routes need stands in the signature; the router's own types would name each of them again.
+  })).pipe(Layer.provide(FetchHttpClient.layer)) as never

@@ -5,12 +5,13 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
 import { guards } from "./guards.ts"
+import { http } from "./http.ts"
 import { learn } from "./learn.ts"
 import { server } from "./server.ts"
 import { store } from "./store.ts"
 import { machine, table } from "./Suite.ts"
 
-const suites = { server, guards, learn, store }
+const suites = { server, guards, learn, store, http }
 const [name = "", ...flags] = process.argv.slice(2)
 const suite = suites[name as keyof typeof suites]
 const at = flags.indexOf("--json")

@@ -213,6 +213,21 @@ describe("RetryBudget", () => {
       ])
     }))
 
+  it.effect("reports what it paid for, and what is left then", () =>
+    Effect.gen(function*() {
+      const reports: Array<Recorder.Report> = []
+      const budget = yield* RetryBudget.ratio({ name: "payments", ratio: 0, minimumPerSecond: 1, window: "3 seconds" })
+      yield* Effect.all([budget.tryWithdraw("retry"), budget.tryWithdraw("hedge")]).pipe(
+        Recorder.recordTo((report) => {
+          reports.push(report)
+        })
+      )
+      assert.deepStrictEqual(reports, [
+        { _tag: "BudgetSpent", name: "payments", kind: "retry", left: 2 },
+        { _tag: "BudgetSpent", name: "payments", kind: "hedge", left: 1 }
+      ])
+    }))
+
   it.effect("is shared: two clients that fail use up one budget", () =>
     Effect.gen(function*() {
       const budget = yield* RetryBudget.tokens({ maximum: 10, ratio: 0.1 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Catalogue, Workspace } from "effect-lifecycle/workbook"
+import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -58,6 +59,21 @@ describe("Workspace", () => {
         )
         assert.isTrue(existsSync(join(course, "01-reading-a-failure/02-a-classifier/solution.ts")))
         assert.deepStrictEqual(yield* Workspace.prepare(workspace), [])
+      })
+    ))
+
+  it.effect("tells an editor which files are the learner's, though the course leaves that folder out", () =>
+    withPlaces(({ course, folder, load }) =>
+      Effect.gen(function*() {
+        const settings = { compilerOptions: { strict: true }, include: ["exercises"], exclude: ["workspace"] }
+        writeFileSync(join(course, "../tsconfig.json"), JSON.stringify(settings))
+        const workspace = yield* load
+        yield* Workspace.prepare(workspace)
+        const tsc = join(import.meta.dirname, "../../node_modules/typescript/bin/tsc")
+        const { stdout } = spawnSync(process.execPath, [tsc, "--project", folder, "--showConfig"], { encoding: "utf8" })
+        const shown = JSON.parse(stdout) as { readonly files: ReadonlyArray<string>; readonly compilerOptions: object }
+        assert.deepInclude(shown.compilerOptions, { strict: true })
+        for (const { path } of workspace.catalogue.exercises) assert.include(shown.files, `./${path}/exercise.ts`)
       })
     ))
 

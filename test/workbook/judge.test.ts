@@ -41,6 +41,13 @@ describe("judge", () => {
       assert.strictEqual(verdict.points, 4)
     }))
 
+  it.effect("withholds all points where a guard fails: nobody who broke what was right has them all", () =>
+    Effect.map(budget, (exercise) => {
+      const verdict = judged(exercise, answer(all.slice(1)))
+      assert.deepStrictEqual([verdict.outcome, verdict.points], ["failed", 0])
+      assert.deepStrictEqual(verdict.tasks.map((task) => task.passed), [false, true, true, true, true])
+    }))
+
   it.effect("leaves open what could not be run, and grades the rest", () =>
     Effect.map(budget, (exercise) => {
       const open = { tasks: ["b", "c"], reason: "There is no server." }

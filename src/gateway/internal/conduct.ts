@@ -48,7 +48,7 @@ export const conduct = (
         Effect.withSpan("http.server", {
           kind: "server",
           attributes: { "http.request.method": methodOf(down), "lifecycle.service": settings.service }
-        }),
+        }, { captureStackTrace: false }),
         Propagation.run(extracted),
         restore,
         untilGone(down),

@@ -149,6 +149,7 @@ const start = (spec: Spec) => {
   request.on("error", (error) => settle(Effect.fail(failed(pool, target.id, error, connected))))
   request.on("close", () => {
     if (body._tag === "Stream") body.source.unpipe(request)
+    if (outcome !== undefined) return
     const code = "ECONNRESET"
     settle(Effect.fail(new UpstreamFailed({ pool, target: target.id, reason: "reset", code })))
   })

@@ -7,8 +7,11 @@ import assert from "node:assert/strict"
 import { inspect } from "node:util"
 
 /** A cause is shown as what happened, not as what it is made of. */
-const plain = (value: unknown): unknown =>
-  Cause.isCause(value) ? show(Cause.squash(value)) : Array.isArray(value) ? value.map(plain) : value
+const plain = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(plain)
+  const what = Cause.isCause(value) ? Cause.squash(value) : value
+  return what instanceof Error ? show(what) : what
+}
 
 /** An error without a message is shown by what it holds besides its name. */
 const held = (error: Error): string => {

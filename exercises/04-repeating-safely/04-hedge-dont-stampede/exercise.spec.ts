@@ -18,7 +18,9 @@ const makeService = (...steps: ReadonlyArray<Step>) => {
   const attempt: Attempt = (number) =>
     Effect.gen(function*() {
       starts.push(yield* Clock.currentTimeMillis)
-      const { dies, fails, millis } = steps[number - 1]!
+      const step = steps[number - 1]
+      if (step === undefined) return yield* Effect.die(new Error(`attempt ${number} should not have begun`))
+      const { dies, fails, millis } = step
       yield* Effect.sleep(millis)
       if (dies) return yield* Effect.die(new Error(`attempt ${number} died`))
       return yield* fails ? Effect.fail(`attempt ${number} failed`) : Effect.succeed(`answer ${number}`)

@@ -2,12 +2,11 @@
  * The door on Node: an HTTP server with limits and timeouts, whose own refusals look like all others.
  *
  * What Node would answer by itself (400 for nonsense or no `Host`, 408 for a request that never ends, 413, 414, 417, 431, 501,
- * 505) leaves as problem+json with a request id of its own, and is reported as a request that ended. A request that has begun
- * and will never be whole is interrupted and answered under its own id; what came before it on the connection is answered
- * first. Each connection and
- * request is stamped, so that `ServerTiming` knows what happened before the first stage. How late the event loop is gets
- * reported every ten seconds. A port that cannot be had is one
- * {@link ListenError} that says what to do.
+ * 505) leaves as problem+json with a request id of its own, and is reported as a request that ended. A request that has
+ * begun and will never be whole is interrupted and answered under its own id; what came before it on the connection is
+ * answered first. Each connection and request is stamped, so that `ServerTiming` knows what happened before the first
+ * stage. How late the event loop is gets reported every ten seconds. A port that cannot be had is one {@link ListenError}
+ * that says what to do. When the scope closes, requests in flight have the grace period; then every connection is closed.
  *
  * **Gotchas**
  *
@@ -112,8 +111,9 @@ export const layer = (
     const service = options.service ?? "server"
     const run = (effect: Effect.Effect<void>) => void Effect.runForkWith(context)(effect)
     const messages = nodeMessages.make(service, run)
+    let opened: Http.Server | undefined
     const evaluate = () => {
-      const server = Http.createServer({
+      const server = opened = Http.createServer({
         ...messages,
         // Any other upgrade may be ignored (RFC 9110, 7.8), and Node would hand its connection over and answer on it no more.
         shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
@@ -147,11 +147,14 @@ export const layer = (
       return server
     }
     const observed = eventLoop.layer(service, options.eventLoopInterval ?? "10 seconds")
-    return NodeHttpServer.layer(evaluate, {
+    // Closed before the server, and after what it serves: the grace is over, and Node would wait for every connection.
+    const last = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => opened?.closeAllConnections())))
+    const server = NodeHttpServer.layer(evaluate, {
       port: options.port,
       host,
       gracefulShutdownTimeout: options.gracePeriod ?? "20 seconds"
-    }).pipe(
+    })
+    return Layer.provideMerge(last, server).pipe(
       Layer.catch((error) =>
         Layer.effectContext(
           Effect.fail(new ListenError({ address: `${host}:${options.port}`, code: codeOf(error.cause) }))

@@ -63,7 +63,6 @@ import * as Attempt from "../resilience/Attempt.ts"
 import { finiteMillis, wholeNumber } from "../resilience/InvalidOption.ts"
 import type { CircuitOpen } from "../resilience/CircuitBreaker.ts"
 import * as TrustedHops from "../server/TrustedHops.ts"
-import { clientAddress } from "./internal/clientAddress.ts"
 import { conduct } from "./internal/conduct.ts"
 import { Downstream, type Request, type Response } from "./internal/downstream.ts"
 import * as forwarding from "./internal/forwarding.ts"
@@ -166,13 +165,13 @@ export const make = (options: Options, shared: Shared = {}): ReverseProxy => {
   const cookie = options.stickyCookie
 
   const attempt = (down: Downstream, prepared: Prepared, upgrade: string | undefined, state: State) => {
-    const client = clientAddress(down.peer, down.headers.get("x-forwarded-for")?.join(","), trusts)
+    const client = TrustedHops.clientAddress(down.peer, down.headers.get("x-forwarded-for")?.join(","), trusts)
     const base = forwarding.requestHeaders(down.headers, {
       via,
       httpVersion: down.version,
       authority: down.authority,
       secure: down.secure,
-      peer: clientAddress(down.peer, undefined, trusts),
+      peer: TrustedHops.clientAddress(down.peer, undefined, trusts),
       client,
       trusted: trusts(down.peer),
       stripped: options.strip,

@@ -1,13 +1,9 @@
 /** Requests by address, on Effect's `RateLimiter`. */
 import { Duration, Effect, Option } from "effect"
 import { RateLimiter } from "effect/persistence"
+import * as RateLimiterStore from "../../resilience/RateLimiterStore.ts"
+import { networkOf } from "../../server/TrustedHops.ts"
 import { AddressLimited } from "../Refusals.ts"
-import { limitKey } from "./clientAddress.ts"
-
-/** The memory store keeps every key it has seen. Beyond this many a new one begins, in which everybody has a full bucket. */
-const mostAddresses = 100_000
-
-const fresh = Effect.provide(RateLimiter.make, RateLimiter.layerStoreMemory, { local: true })
 
 export interface AddressLimit {
   readonly check: (
@@ -18,21 +14,12 @@ export interface AddressLimit {
 
 /** With the `RateLimiter` of the context where there is one, which may be shared; else with one of this process. */
 export const make: Effect.Effect<AddressLimit> = Effect.gen(function*() {
-  const shared = Option.getOrUndefined(yield* Effect.serviceOption(RateLimiter.RateLimiter))
-  let own = yield* fresh
-  let seen = new Set<string>()
+  const limiter = Option.getOrUndefined(yield* Effect.serviceOption(RateLimiter.RateLimiter)) ??
+    (yield* Effect.provide(RateLimiter.RateLimiter, RateLimiterStore.layerMemory(), { local: true }))
   return {
-    check: Effect.fnUntraced(function*(address, rate) {
-      const key = limitKey(address)
-      if (shared === undefined) {
-        if (seen.size >= mostAddresses) {
-          own = yield* fresh
-          seen = new Set()
-        }
-        seen.add(key)
-      }
-      yield* (shared ?? own).consume({
-        key: `gateway ${key}`,
+    check: (address, rate) =>
+      limiter.consume({
+        key: `gateway ${networkOf(address)}`,
         limit: rate.requests,
         window: rate.window,
         algorithm: "token-bucket",
@@ -49,6 +36,5 @@ export const make: Effect.Effect<AddressLimit> = Effect.gen(function*() {
           )
           : Effect.void
       ))
-    })
   }
 })

@@ -1,10 +1,10 @@
 /** What stands before every request: the coarse limit by address, and how many run at once. */
 import { Effect } from "effect"
 import * as Bulkhead from "../../resilience/Bulkhead.ts"
+import * as TrustedHops from "../../server/TrustedHops.ts"
 import type { GatewayConfig } from "../GatewayConfig.ts"
 import type { AddressLimited } from "../Refusals.ts"
 import * as addressLimit from "./addressLimit.ts"
-import { clientAddress } from "./clientAddress.ts"
 import type { Downstream } from "./downstream.ts"
 import type { Runtime } from "./runtime.ts"
 
@@ -30,7 +30,7 @@ export const makeAdmission = (config: GatewayConfig): Effect.Effect<Admission> =
         const rate = runtime.config.limits?.rate
         if (rate === undefined) return Effect.void
         const forwarded = down.headers.get("x-forwarded-for")?.join(",")
-        return addresses.check(clientAddress(down.peer, forwarded, runtime.settings.trusts), rate)
+        return addresses.check(TrustedHops.clientAddress(down.peer, forwarded, runtime.settings.trusts), rate)
       },
       admit: (work) => bulkhead.run(work),
       resize: (next) => bulkhead.resize(permitsOf(next))

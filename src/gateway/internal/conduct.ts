@@ -4,7 +4,6 @@ import * as Recorder from "../../lifecycle/Recorder.ts"
 import * as Propagation from "../../request/Propagation.ts"
 import { defaults } from "../../server/SecurityHeaders.ts"
 import * as Refusals from "../Refusals.ts"
-import type { Trusts } from "./clientAddress.ts"
 import type { Downstream } from "./downstream.ts"
 import { passages } from "./forwarding.ts"
 import { proxyStatus } from "./proxyStatus.ts"
@@ -14,7 +13,7 @@ export interface Settings {
   /** In reports. */
   readonly service: string
   readonly via: string
-  readonly trusts: Trusts
+  readonly trusts: (address: string | undefined) => boolean
   readonly requestTimeout: Duration.Input
 }
 

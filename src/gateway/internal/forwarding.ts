@@ -1,5 +1,4 @@
 /** What of a message's headers goes on to the next hop, and what this hop adds. */
-import { hopsOf } from "./clientAddress.ts"
 
 /** Names in lower case; every value of a name that came several times. */
 export type HeaderMap = Map<string, Array<string>>
@@ -39,6 +38,14 @@ const ofTrustedHops: ReadonlySet<string> = new Set([
   "x-b3-sampled",
   "x-b3-flags"
 ])
+
+/** The addresses of an `X-Forwarded-For`, without what cannot be one. */
+const hopsOf = (header: string | undefined): ReadonlyArray<string> =>
+  header === undefined ?
+    [] :
+    header.split(",").map((hop) => hop.trim().replace(/^::ffff:(?=.*\.)/i, "")).filter((hop) =>
+      /^[\w.:[\]%-]{2,64}$/.test(hop)
+    )
 
 /** Read into the request's own deadline, id, priority and trace, and written again from there. */
 const carried: ReadonlySet<string> = new Set([

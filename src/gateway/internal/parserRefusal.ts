@@ -84,6 +84,7 @@ export const refuseUnparsed = (
         path: "",
         status,
         outcome: "ok",
+        refused: true,
         stage,
         requestId,
         userId: undefined,

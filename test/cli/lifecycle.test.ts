@@ -243,7 +243,11 @@ describe("lifecycle", () => {
             )`
           )
           const ended = yield* lifecycle(["serve", "--json", "--port", "4200"], { home, cwd: home, signal })
-          assert.deepStrictEqual(ended, { code: 0, out: "{\"json\":true,\"gateway\":true,\"port\":4200}\ndrained\n", err: "" })
+          assert.deepStrictEqual(ended, {
+            code: 0,
+            out: "{\"json\":true,\"gateway\":true,\"port\":4200}\ndrained\n",
+            err: ""
+          })
         })
     )
   })

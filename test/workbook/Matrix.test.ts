@@ -268,7 +268,10 @@ describe("Matrix", () => {
       )
       const lies = join(home, "lies")
       mkdirSync(lies, { recursive: true })
-      writeFileSync(join(lies, "anything.ts"), "// outcome: failed\nconst any = (total: number) => total + 5\nexport const price = any\n")
+      writeFileSync(
+        join(lies, "anything.ts"),
+        "// outcome: failed\nconst any = (total: number) => total + 5\nexport const price = any\n"
+      )
       const faults = yield* faultsOf({ "exercise.spec.ts": generous }, { cheats: lies })
       hasFault(faults, /^cheats, anything: this cheat scores 2/)
     }), 60_000)

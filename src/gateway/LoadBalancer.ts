@@ -249,11 +249,14 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
           entry.calls++
           yield* Effect.withFiber((fiber) => {
             fiber.getRef(Recorder.Current)?.({
-              _tag: "StageTimed",
-              stage: "Balancer",
-              name: "gateway/LoadBalancer",
-              startNanos,
-              endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+              _tag: "StagesTimed",
+              stages: [{
+                _tag: "StageTimed",
+                stage: "Balancer",
+                name: "gateway/LoadBalancer",
+                startNanos,
+                endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+              }]
             }, fiber)
             return Effect.void
           })

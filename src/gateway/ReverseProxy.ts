@@ -308,11 +308,14 @@ const earlyHints = (down: Downstream, info: InformationEvent): void => {
 const proxyTimed = (startNanos: bigint): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     fiber.getRef(Recorder.Current)?.({
-      _tag: "StageTimed",
-      stage: "Proxy",
-      name: "gateway/ReverseProxy",
-      startNanos,
-      endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+      _tag: "StagesTimed",
+      stages: [{
+        _tag: "StageTimed",
+        stage: "Proxy",
+        name: "gateway/ReverseProxy",
+        startNanos,
+        endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+      }]
     }, fiber)
     return Effect.void
   })

@@ -60,6 +60,7 @@ export type {
   HeaderIgnored,
   ServerRequestEnded,
   ServerRequestStarted,
+  StagesTimed,
   StageTimed
 } from "./internal/reports/request.ts"
 export type {
@@ -79,7 +80,7 @@ export type {
  * @since 0.1.0
  */
 export type Report =
-  | request.StageTimed
+  | request.StagesTimed
   | request.ServerRequestStarted
   | request.ServerRequestEnded
   | request.ClientRequestEnded

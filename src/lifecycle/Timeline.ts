@@ -1,7 +1,7 @@
 /**
  * How long each of the fifteen stages of one request took, and three ways to show it.
  *
- * A timeline comes from a client's probe, from the server's `StageTimed` reports, or from both merged. It is plain data
+ * A timeline comes from a client's probe, from the server's `StagesTimed` reports, or from both merged. It is plain data
  * with pure functions: a waterfall for a terminal, an SVG for a page, and the `Server-Timing` header that carries the
  * server's part to the client.
  *
@@ -45,7 +45,7 @@ import { dual } from "effect/Function"
 import * as ServerTiming from "./internal/serverTiming.ts"
 import { renderSvg } from "./internal/timelineSvg.ts"
 import { renderWaterfall } from "./internal/timelineText.ts"
-import type { StageTimed } from "./Recorder.ts"
+import type { StagesTimed } from "./Recorder.ts"
 import { StageName } from "./Stage.ts"
 
 /**
@@ -149,8 +149,8 @@ export const notOnRoad = (stage: StageName, why: string): NotOnRoad => ({ stage,
  * @category constructors
  * @since 0.1.0
  */
-export const fromReports = (reports: Iterable<StageTimed>): Timeline => {
-  const all = Array.from(reports)
+export const fromReports = (reports: Iterable<StagesTimed>): Timeline => {
+  const all = Array.from(reports).flatMap((report) => report.stages)
   const first = all.reduce<bigint | undefined>(
     (least, report) => least === undefined || report.startNanos < least ? report.startNanos : least,
     undefined

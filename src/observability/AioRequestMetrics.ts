@@ -45,7 +45,7 @@
 import type { Layer } from "effect"
 import type { Recorder, Report } from "../lifecycle/Recorder.ts"
 import { install } from "./internal/hub.ts"
-import { histogram } from "./internal/series.ts"
+import { histogram, registryOf } from "./internal/series.ts"
 import * as Names from "./Names.ts"
 
 /**
@@ -102,20 +102,21 @@ export const make = (): Recorder => {
     ["request_client", "request_method", "request_path", "response_status"],
     boundaries
   )
+  const contextOf = registryOf()
   return (report, fiber) => {
     switch (report._tag) {
       case "ClientRequestEnded": {
         const status = report.status ?? synthetic(report.errorTag)
         const isOpen = report.errorTag === "CircuitOpen" ? "True" : "False"
         return calls(report.endpoint, report.method, pathOf(report), String(status), isOpen)
-          .updateUnsafe(seconds(report), fiber.context)
+          .updateUnsafe(seconds(report), contextOf(fiber))
       }
       case "ClientAttemptEnded":
         return attempts(report.endpoint, report.method, pathOf(report), String(report.status ?? synthetic(undefined)))
-          .updateUnsafe(seconds(report), fiber.context)
+          .updateUnsafe(seconds(report), contextOf(fiber))
       case "ServerRequestEnded":
         return served(report.client ?? "unknown", report.method, pathOf(report), String(report.status))
-          .updateUnsafe(seconds(report), fiber.context)
+          .updateUnsafe(seconds(report), contextOf(fiber))
     }
   }
 }

@@ -192,22 +192,48 @@ const accessLine = (
   const { method, outcome, requestId, route = "", service, stage, userId = "" } = report
   const query = report.path.indexOf("?")
   const path = (query === -1 ? report.path : report.path.slice(0, query)).slice(0, maxPath)
-  const millis = Math.round(Number(report.endNanos - report.startNanos) / 1e3) / 1e3
   // One look at all that others have chosen, instead of one at each.
   const { spanId = "", traceId = "" } = span ?? {}
   const quote = plain.test(`${method}${path}${route}${requestId}${userId}${service}${traceId}${spanId}`)
     ? inQuotes
     : asJson
-  let line = `{"${fields.time}":"${time}","${fields.level}":"${level.toUpperCase()}","${fields.message}":"request"`
-  if (span !== undefined) line += `,"${fields.traceId}":${quote(traceId)},"${fields.spanId}":${quote(spanId)}`
-  line += `,"${fields.method}":${quote(method)},"${fields.path}":${quote(path)}`
-  if (report.route !== undefined) line += `,"${fields.route}":${quote(route)}`
-  line += `,"${fields.status}":${report.status},"${fields.durationMillis}":${millis}`
-  line += `,"${fields.requestId}":${quote(requestId)}`
-  if (report.userId !== undefined) line += `,"${fields.userId}":${quote(userId)}`
-  line += `,"${fields.service}":${quote(service)},"${fields.outcome}":"${outcome}"`
-  if (stage !== undefined) line += `,"${fields.stage}":"${stage}"`
+  let line = `${keys.time}"${time}"${level === "Error" ? keys.error : keys.info}`
+  if (span !== undefined) line += `${keys.traceId}${quote(traceId)}${keys.spanId}${quote(spanId)}`
+  line += `${keys.method}${quote(method)}${keys.path}${quote(path)}`
+  if (report.route !== undefined) line += `${keys.route}${quote(route)}`
+  line += `${keys.status}${report.status}${keys.durationMillis}${millis(report)}${keys.requestId}${quote(requestId)}`
+  if (report.userId !== undefined) line += `${keys.userId}${quote(userId)}`
+  line += `${keys.service}${quote(service)}${keys.outcome}"${outcome}"`
+  if (stage !== undefined) line += `${keys.stage}"${stage}"`
   return `${line}}`
+}
+
+const key = (name: keyof typeof fields): string => `,"${fields[name]}":`
+
+/** What is the same in every line. */
+const keys = {
+  time: `{"${fields.time}":`,
+  info: `${key("level")}"INFO"${key("message")}"request"`,
+  error: `${key("level")}"ERROR"${key("message")}"request"`,
+  traceId: key("traceId"),
+  spanId: key("spanId"),
+  method: key("method"),
+  path: key("path"),
+  route: key("route"),
+  status: key("status"),
+  durationMillis: key("durationMillis"),
+  requestId: key("requestId"),
+  userId: key("userId"),
+  service: key("service"),
+  outcome: key("outcome"),
+  stage: key("stage")
+}
+
+/** Two whole numbers are written faster than a fraction. */
+const millis = ({ endNanos, startNanos }: ServerRequestEnded): string => {
+  const micros = Math.max(0, Math.round(Number(endNanos - startNanos) / 1000))
+  const whole = Math.floor(micros / 1000)
+  return `${whole}.${String(micros - whole * 1000).padStart(3, "0")}`
 }
 
 /** Text that JSON takes as it is. */
@@ -220,13 +246,17 @@ const asJson = (value: string): string => oneLine(JSON.stringify(value))
 const timestamps = (): (millis: number) => string => {
   let second = Number.NaN
   let prefix = ""
+  let last = Number.NaN
+  let text = ""
   return (millis) => {
+    if (millis === last) return text
     const whole = Math.floor(millis / 1000)
     if (whole !== second) {
       second = whole
       prefix = new Date(whole * 1000).toISOString().slice(0, -4)
     }
-    return `${prefix}${String(Math.floor(millis - whole * 1000)).padStart(3, "0")}Z`
+    last = millis
+    return text = `${prefix}${String(Math.floor(millis - whole * 1000)).padStart(3, "0")}Z`
   }
 }
 

@@ -31,11 +31,11 @@
  *
  * @since 0.1.0
  */
-import { Context, type Fiber, type Layer, Metric } from "effect"
-import type { Recorder, Report } from "../lifecycle/Recorder.ts"
+import type { Layer } from "effect"
+import type { Recorder } from "../lifecycle/Recorder.ts"
 import * as guardMetrics from "./internal/guardMetrics.ts"
 import { install } from "./internal/hub.ts"
-import { boundaries, counter, gauge, histogram } from "./internal/series.ts"
+import { boundaries, counter, gauge, histogram, registryOf } from "./internal/series.ts"
 import * as poolMetrics from "./internal/poolMetrics.ts"
 import * as storeMetrics from "./internal/storeMetrics.ts"
 import * as Names from "./Names.ts"
@@ -143,13 +143,14 @@ export const make = (): Recorder => {
   const pool = poolMetrics.make()
   const store = storeMetrics.make()
 
-  const contextOf = metricsOnly()
+  const contextOf = registryOf()
 
   return (report, fiber) => {
     const context = contextOf(fiber)
     switch (report._tag) {
-      case "StageTimed":
-        return stageDuration(report.stage).updateUnsafe(seconds(report), context)
+      case "StagesTimed":
+        for (const timed of report.stages) stageDuration(timed.stage).updateUnsafe(seconds(timed), context)
+        return
       case "ServerRequestStarted":
         return serverActive(report.service, method(report.method)).modifyUnsafe(1, context)
       case "ServerRequestEnded": {
@@ -243,8 +244,10 @@ export const layerBodySizes: Layer.Layer<never> = install(() => {
     sizeBoundaries,
     "By"
   )
-  return (report, { context }) => {
+  const contextOf = registryOf()
+  return (report, fiber) => {
     if (report._tag !== "ServerRequestEnded") return
+    const context = contextOf(fiber)
     const { requestBytes, responseBytes, route = Names.unmatched, service } = report
     const name = method(report.method)
     const status = String(report.status)
@@ -252,23 +255,6 @@ export const layerBodySizes: Layer.Layer<never> = install(() => {
     if (responseBytes !== undefined) ofAnswers(service, name, route, status).updateUnsafe(responseBytes, context)
   }
 })
-
-/**
- * Where an update finds its registry: in a context of nothing else. It looks twice, a request has many updates at its end,
- * and its own context is a deep one.
- */
-const metricsOnly = () => {
-  let seen: Context.Context<never> | undefined
-  let found: Context.Context<never> = Context.empty()
-  return (fiber: Fiber.Fiber<unknown, unknown>): Context.Context<never> => {
-    if (fiber.context === seen) return found
-    seen = fiber.context
-    found = Context.make(Metric.MetricRegistry, fiber.getRef(Metric.MetricRegistry)).pipe(
-      Context.add(Metric.CurrentMetricAttributes, fiber.getRef(Metric.CurrentMetricAttributes))
-    )
-    return found
-  }
-}
 
 const methods: ReadonlySet<string> = new Set([
   "GET",
@@ -284,5 +270,5 @@ const methods: ReadonlySet<string> = new Set([
 
 const method = (name: string): string => methods.has(name) ? name : Names.other
 
-const seconds = (report: Extract<Report, { readonly startNanos: bigint }>): number =>
-  Math.max(0, Number(report.endNanos - report.startNanos) / 1e9)
+const seconds = (timed: { readonly startNanos: bigint; readonly endNanos: bigint }): number =>
+  Math.max(0, Number(timed.endNanos - timed.startNanos) / 1e9)

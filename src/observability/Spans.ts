@@ -28,11 +28,14 @@
  * const program = Effect.gen(function*() {
  *   const now = yield* Clock.monotonicTimeNanos
  *   yield* Recorder.report(() => ({
- *     _tag: "StageTimed",
- *     stage: "Handler",
- *     name: "domain/Mediator",
- *     startNanos: now - 1_000_000n,
- *     endNanos: now
+ *     _tag: "StagesTimed",
+ *     stages: [{
+ *       _tag: "StageTimed",
+ *       stage: "Handler",
+ *       name: "domain/Mediator",
+ *       startNanos: now - 1_000_000n,
+ *       endNanos: now
+ *     }]
  *   }))
  * }).pipe(Effect.withSpan("request"), Effect.withTracer(tracer), Effect.provide(Spans.layer))
  *
@@ -54,11 +57,14 @@ import * as Names from "./Names.ts"
  * @since 0.1.0
  */
 export const make = (): Recorder => (report, fiber) => {
-  if (report._tag === "StageTimed") {
-    child(fiber, Names.stageSpan(report.stage), report, {
-      [Names.attributes.stage]: report.stage,
-      [Names.attributes.stageName]: report.name
-    }, Exit.void)
+  if (report._tag === "StagesTimed") {
+    if (fiber.cache.span === undefined) return
+    for (const timed of report.stages) {
+      child(fiber, Names.stageSpan(timed.stage), timed, {
+        [Names.attributes.stage]: timed.stage,
+        [Names.attributes.stageName]: timed.name
+      }, Exit.void)
+    }
   } else if (report._tag === "CommandEnded") {
     child(fiber, Names.commandSpan(report.kind, report.name), report, {
       [Names.attributes.command]: report.name,

@@ -21,7 +21,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, Effect, Exit, type Fiber } from "effect"
+import { Cause, Context, Effect, Exit } from "effect"
 import { HttpServerRequest } from "effect/http"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as Exchange from "./Exchange.ts"
@@ -65,11 +65,23 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
               fiber
             )
           }
+          const aborted = exchange.status === 499 || (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
           recorder({
-            ...ended(exchange, exit, fiber),
+            _tag: "ServerRequestEnded",
+            service: exchange.service,
+            method: exchange.method,
+            route: exchange.route,
+            path: exchange.path,
+            status: aborted ? 499 : exchange.status,
+            outcome: aborted ? "aborted" : exchange.status >= 500 || Exit.isFailure(exit) ? "failed" : "ok",
+            stage: exchange.answeredBy,
+            requestId: exchange.requestId,
+            userId: exchange.userId,
+            client: client !== undefined && trusts(exchange.peer) ? nameOf(client) : undefined,
             requestBytes,
             responseBytes,
-            client: client !== undefined && trusts(exchange.peer) ? nameOf(client) : undefined
+            startNanos: exchange.startNanos,
+            endNanos: Exchange.nowUnsafe(fiber)
           }, fiber)
         }
         return next
@@ -85,25 +97,3 @@ const lengthOf = (headers: Readonly<Record<string, string>>): number | undefined
 }
 
 const nameOf = (name: string): string | undefined => /^[\w.-]{1,64}$/.test(name) ? name.toLowerCase() : undefined
-
-const ended = (
-  exchange: Exchange.State,
-  exit: Exit.Exit<unknown, unknown>,
-  fiber: Fiber.Fiber<unknown, unknown>
-): Recorder.ServerRequestEnded => {
-  const aborted = exchange.status === 499 || (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
-  return {
-    _tag: "ServerRequestEnded",
-    service: exchange.service,
-    method: exchange.method,
-    route: exchange.route,
-    path: exchange.path,
-    status: aborted ? 499 : exchange.status,
-    outcome: aborted ? "aborted" : exchange.status >= 500 || Exit.isFailure(exit) ? "failed" : "ok",
-    stage: exchange.answeredBy,
-    requestId: exchange.requestId,
-    userId: exchange.userId,
-    startNanos: exchange.startNanos,
-    endNanos: Exchange.nowUnsafe(fiber)
-  }
-}

@@ -31,7 +31,6 @@
  */
 import { type Config, Context, Effect, Layer, Redacted, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
-import { CurrentLogAnnotations } from "effect/References"
 import * as Exchange from "./Exchange.ts"
 import { isScope } from "./internal/scopeName.ts"
 import * as RouteMatch from "./RouteMatch.ts"
@@ -178,23 +177,21 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never, Cur
           const { route } = Context.getUnsafe(fiber.context, HttpRouter.RouteContext)
           if (isExempt(route)) return asNobody
           const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-          const text = bearerOf(headers["authorization"])
-          if (text === undefined) {
+          const header = headers["authorization"] ?? ""
+          const known = accepted.get(header)
+          const token = known ?? bearerOf(header)
+          if (token === undefined) {
             return Effect.fail(new Unauthorized({ reason: "No bearer token was sent", challenge: "Bearer" }))
           }
-          const known = accepted.get(text)
-          const token = known ?? Redacted.make(text)
-          return Effect.flatMap(authenticator.authenticate(token), (user) => {
+          return Effect.flatMapEager(authenticator.authenticate(token), (user) => {
             if (known === undefined) {
               if (accepted.size >= mostAccepted) accepted.clear()
-              accepted.set(text, token)
+              accepted.set(header, token)
             }
-            Exchange.ofUnsafe(fiber).userId = user.id
+            const exchange = Exchange.ofUnsafe(fiber)
+            exchange.userId = user.id
+            exchange.logAnnotations["userId"] = user.id
             Exchange.addUnsafe(fiber, CurrentUser, user)
-            Exchange.addUnsafe(fiber, CurrentLogAnnotations, {
-              ...fiber.getRef(CurrentLogAnnotations),
-              userId: user.id
-            })
             return next as Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>
           })
         })
@@ -204,14 +201,15 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never, Cur
 }
 
 /**
- * So many accepted tokens stay redacted. A client presents the same one with every request, and redacting it anew, with an
- * entry in a `WeakMap` that the collector has to follow, costs as much as some stages do.
+ * So many accepted tokens are kept, by the header they came in. A client presents the same one with every request, and
+ * reading and redacting it anew, with an entry in a `WeakMap` that the collector has to follow, costs as much as some
+ * stages do.
  */
 const mostAccepted = 256
 
-const bearerOf = (authorization: string | undefined): string | undefined => {
-  const match = /^bearer +([\w.~+/=-]{1,4096})$/i.exec(authorization ?? "")
-  return match?.[1]
+const bearerOf = (authorization: string): Redacted.Redacted | undefined => {
+  const token = /^bearer +([\w.~+/=-]{1,4096})$/i.exec(authorization)?.[1]
+  return token === undefined ? undefined : Redacted.make(token)
 }
 
 interface Entry {

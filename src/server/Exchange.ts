@@ -50,6 +50,8 @@ export interface State {
   /** The template of the matched route, such as `/users/:id`. */
   route: string | undefined
   userId: string | undefined
+  /** What the request's log lines carry: `CurrentLogAnnotations` of its fiber, for stages to add to. */
+  readonly logAnnotations: Record<string, unknown>
   /** The stage that answered, where it was not the handler. */
   answeredBy: StageName | undefined
   /** The status that was sent; 0 until then. */
@@ -213,7 +215,7 @@ export const lapUnsafe = (
 }
 
 /**
- * Adds a stretch that was measured elsewhere. The stretches of a request are reported together, as `StageTimed`, when its
+ * Adds a stretch that was measured elsewhere. The stretches of a request are reported together, as `StagesTimed`, when its
  * answer is ready: one after the other while it runs they would cost twice as much.
  *
  * @category unsafe
@@ -225,5 +227,5 @@ export const recordUnsafe = (
   lap: Recorder.StageTimed
 ): void => {
   if (state.status === 0) state.laps.push(lap)
-  else state.recorder?.(lap, fiber)
+  else state.recorder?.({ _tag: "StagesTimed", stages: [lap] }, fiber)
 }

@@ -221,7 +221,9 @@ export const stage = (options: { readonly table?: Table | undefined } = {}): Ser
     wrap: (next) =>
       Effect.matchCauseEffect(next, {
         onSuccess: (response) =>
-          Effect.withFiber((fiber) => Effect.succeed(causes.complete(response, Exchange.ofUnsafe(fiber)))),
+          response.status < 400
+            ? Effect.succeed(response)
+            : Effect.withFiber((fiber) => Effect.succeed(causes.complete(response, Exchange.ofUnsafe(fiber)))),
         onFailure: (cause) =>
           Effect.withFiber((fiber) => {
             const exchange = Exchange.ofUnsafe(fiber)

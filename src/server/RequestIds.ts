@@ -22,7 +22,6 @@
  */
 import { Context, Effect, type Fiber, Option } from "effect"
 import { HttpServerRequest } from "effect/http"
-import { CurrentLogAnnotations } from "effect/References"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as RequestId from "../request/RequestId.ts"
 import * as Exchange from "./Exchange.ts"
@@ -60,9 +59,8 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
         const exchange = Exchange.ofUnsafe(fiber)
         exchange.requestId = id
         exchange.headers[responseHeader] = id
-        const annotations = { ...fiber.getRef(CurrentLogAnnotations), requestId: id, service: exchange.service }
+        exchange.logAnnotations["requestId"] = id
         Exchange.addUnsafe(fiber, RequestId.Current, Option.some(id))
-        Exchange.addUnsafe(fiber, CurrentLogAnnotations, annotations)
         return next
       }
       return Effect.withFiber((fiber) => {

@@ -20,7 +20,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect } from "effect"
+import { Context, Effect, Predicate } from "effect"
 import { HttpServerRequest } from "effect/http"
 import * as Exchange from "./Exchange.ts"
 import * as ServerStage from "./ServerStage.ts"
@@ -76,5 +76,12 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
   })
 }
 
-const isHttps = (request: HttpServerRequest.HttpServerRequest): boolean =>
-  request.protocol === undefined ? request.originalUrl.startsWith("https:") : request.protocol === "https"
+const isHttps = (request: HttpServerRequest.HttpServerRequest): boolean => {
+  if (request.protocol !== undefined) return request.protocol === "https"
+  const { source } = request
+  // The URL has to be put together first, and over HTTP/1.1 the socket knows as well.
+  if ("httpVersionMajor" in source && source.httpVersionMajor === 1 && "socket" in source) {
+    return Predicate.hasProperty(source.socket, "encrypted") && source.socket.encrypted === true
+  }
+  return request.originalUrl.startsWith("https:")
+}

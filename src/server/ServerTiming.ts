@@ -1,5 +1,5 @@
 /**
- * How long each stage of a request took, for the caller (`Server-Timing`) and for the recorder (`StageTimed`).
+ * How long each stage of a request took, for the caller (`Server-Timing`) and for the recorder (`StagesTimed`).
  *
  * The stack measures itself: Accept and Server where `NodeListener` listens, then Middleware, Router, Security, Validation
  * and Dependencies as the request passes them, and what remains is the handler's. {@link measure} tells more: around the
@@ -82,7 +82,8 @@ export const measure: {
         if (recorder === undefined) return self
         const startNanos = Exchange.nowUnsafe(fiber)
         return Effect.onExit(self, () => {
-          recorder({ _tag: "StageTimed", stage, name, startNanos, endNanos: Exchange.nowUnsafe(fiber) }, fiber)
+          const endNanos = Exchange.nowUnsafe(fiber)
+          recorder({ _tag: "StagesTimed", stages: [{ _tag: "StageTimed", stage, name, startNanos, endNanos }] }, fiber)
           return Effect.void
         })
       }

@@ -230,7 +230,9 @@ describe("Gateway", () => {
       })
       assert.deepInclude(ended[1], { route: undefined, status: 404, stage: "Proxy" })
       assert.isTrue((ended[0]?.endNanos ?? 0n) > (ended[0]?.startNanos ?? 0n))
-      const stages = reports.flatMap((report) => report._tag === "StageTimed" ? [report.stage] : [])
+      const stages = reports.flatMap((report) =>
+        report._tag === "StagesTimed" ? report.stages.map(({ stage }) => stage) : []
+      )
       assert.deepStrictEqual(stages, ["Proxy", "Balancer"])
       assert.notInclude(
         JSON.stringify(reports, (_, value) => typeof value === "bigint" ? String(value) : value),

@@ -221,7 +221,7 @@ describe("LoadBalancer", () => {
       yield* Effect.exit(Effect.scoped(balancer.use(() => Effect.fail("down")))).pipe(
         Recorders.recordTo((report) => void reports.push(report))
       )
-      assert.deepInclude(reports.find((report) => report._tag === "StageTimed"), {
+      assert.deepInclude(reports.flatMap((report) => report._tag === "StagesTimed" ? report.stages : [])[0], {
         stage: "Balancer",
         name: "gateway/LoadBalancer"
       })

@@ -23,12 +23,9 @@ const client = Timeline.make([
   { stage: "Response", startMillis: 16, durationMillis: 4 }
 ])
 
-const timed = (stage: Stage.StageName, name: string, start: bigint, end: bigint): Recorder.StageTimed => ({
-  _tag: "StageTimed",
-  stage,
-  name,
-  startNanos: start,
-  endNanos: end
+const timed = (stage: Stage.StageName, name: string, start: bigint, end: bigint): Recorder.StagesTimed => ({
+  _tag: "StagesTimed",
+  stages: [{ _tag: "StageTimed", stage, name, startNanos: start, endNanos: end }]
 })
 
 describe("Timeline", () => {

@@ -21,7 +21,7 @@ const millis = (value: number) => BigInt(Math.round(value * 1_000_000))
 const times = (from: number, to: number) => ({ startNanos: millis(from), endNanos: millis(to) })
 
 const simple = (id: string, change: Partial<Recorder.ServerRequestEnded> = {}) =>
-  request(id, [started(), stageTimed, ended({ requestId: id, ...change })])
+  request(id, [started(), stageTimed(), ended({ requestId: id, ...change })])
 
 const ids = (parts: ReadonlyArray<Story.Part>) => parts.map(({ requestId }) => requestId)
 
@@ -33,8 +33,8 @@ describe("Journal", () => {
           started("POST"),
           command(times(103, 108)),
           called(times(104, 107)),
-          { ...stageTimed, stage: "Security", name: "server/Authentication", ...times(101, 102) },
-          { ...stageTimed, ...times(102, 109) },
+          stageTimed({ stage: "Security", name: "server/Authentication", ...times(101, 102) }),
+          stageTimed({ ...times(102, 109) }),
           ended({ method: "POST", requestId: "r-1", ...times(100, 110) })
         ])
         const [part, ...others] = yield* Journal.story("r-1")
@@ -71,7 +71,7 @@ describe("Journal", () => {
       Effect.gen(function*() {
         yield* request("r-1", [
           started(),
-          stageTimed,
+          stageTimed(),
           command(),
           called({ route: undefined, status: undefined }),
           ended()
@@ -215,7 +215,7 @@ describe("Journal", () => {
         const { size } = yield* Journal.Journal
         for (let index = 0; index < 200; index++) {
           yield* request(`r-${index}`, [
-            ...Array.from({ length: 20 }, () => stageTimed),
+            ...Array.from({ length: 20 }, () => stageTimed()),
             ended({ requestId: `r-${index}` })
           ])
           assert.isAtMost((yield* size).bytes, 30_000)
@@ -251,7 +251,7 @@ describe("Journal", () => {
               what === "start"
                 ? started()
                 : what === "lap"
-                ? stageTimed
+                ? stageTimed()
                 : what === "command"
                 ? command()
                 : ended({ requestId: id, ...(what === "ignored" ? { route: "/metrics" } : {}) })

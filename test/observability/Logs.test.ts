@@ -141,7 +141,7 @@ describe("Logs", () => {
       Effect.gen(function*() {
         yield* TestClock.setTime(Date.UTC(2026, 0, 2))
         const lines = yield* logged(
-          Effect.forEach([started(), stageTimed, called(), command(), ended()], report).pipe(
+          Effect.forEach([started(), stageTimed(), called(), command(), ended()], report).pipe(
             Effect.annotateLogs({ secret: "canary" })
           )
         )

@@ -128,7 +128,7 @@ describe("Metrics", () => {
         { _tag: "DeadlineMissed", budgetMillis: 10 },
         { _tag: "HookFailed", hook: "notify", command: "orders.Place", attempt: 1, willRetry: true },
         { _tag: "DefectCaught", stage: "Handler", requestId: "r", cause: Cause.die("canary") },
-        stageTimed
+        stageTimed()
       ))
       assert.include(lines, `lifecycle_headers_ignored_total{header="x-request-timeout"} 2`)
       assert.include(lines, `lifecycle_deadlines_missed_total 1`)
@@ -228,7 +228,9 @@ describe("Metrics", () => {
 
   it.effect("writes an exposition that Prometheus can read", () =>
     Effect.gen(function*() {
-      const lines = yield* exposed(report(started(), ended({ route: "/a\"b\\c\nd" }), called(), command(), stageTimed))
+      const lines = yield* exposed(
+        report(started(), ended({ route: "/a\"b\\c\nd" }), called(), command(), stageTimed())
+      )
       for (const line of lines.filter((text) => text !== "")) {
         assert.match(
           line,
@@ -241,9 +243,65 @@ describe("Metrics", () => {
       )
     }))
 
+  it.effect("counts every value, however many come between two looks, and however often somebody looks", () =>
+    Effect.gen(function*() {
+      const many = (times: number) => Effect.repeat(report(stageTimed()), { times: times - 1 })
+      const seen = (count: number) =>
+        Effect.map(format, (text) => {
+          assert.include(text, `lifecycle_stage_duration_seconds_count{lifecycle_stage="Handler"} ${count}\n`)
+          assert.include(
+            text,
+            `lifecycle_stage_duration_seconds_bucket{lifecycle_stage="Handler",le="0.0025"} ${count}\n`
+          )
+        })
+      yield* exposed(Effect.gen(function*() {
+        yield* many(63)
+        yield* seen(63)
+        yield* seen(63)
+        yield* many(200)
+        yield* seen(263)
+      }))
+    }))
+
+  it.effect("writes into one registry from several recorders, and into several from one", () =>
+    Effect.gen(function*() {
+      const first = Metrics.make()
+      const second = Metrics.make()
+      const registries = [new Map(), new Map()] as const
+      const told = (recorder: Recorder.Recorder, registry: Metric.MetricRegistry) =>
+        report(started(), ended(), { _tag: "DeadlineMissed", budgetMillis: 1 }).pipe(
+          Recorder.recordTo(recorder),
+          Effect.provideService(Metric.MetricRegistry, registry)
+        )
+      yield* told(first, registries[0])
+      yield* told(second, registries[0])
+      yield* told(first, registries[1])
+      yield* told(first, registries[0])
+      const count = (registry: Metric.MetricRegistry) =>
+        Effect.map(Effect.provideService(format, Metric.MetricRegistry, registry), (text) => [
+          /^lifecycle_deadlines_missed_total (\d+)$/m.exec(text)?.[1],
+          /^http_server_request_duration_seconds_count\{.*\} (\d+)$/m.exec(text)?.[1],
+          /^http_server_active_requests\{.*\} (\d+)$/m.exec(text)?.[1]
+        ])
+      assert.deepStrictEqual(yield* count(registries[0]), ["3", "3", "0"])
+      assert.deepStrictEqual(yield* count(registries[1]), ["1", "1", "0"])
+    }))
+
+  it.effect("keeps the attributes that are in force apart", () =>
+    Effect.gen(function*() {
+      const lines = yield* exposed(
+        Effect.forEach(["a", "b", "a"], (zone) =>
+          report({ _tag: "DeadlineMissed", budgetMillis: 1 }).pipe(
+            Effect.provideService(Metric.CurrentMetricAttributes, { zone })
+          ))
+      )
+      assert.include(lines, `lifecycle_deadlines_missed_total{zone="a"} 2`)
+      assert.include(lines, `lifecycle_deadlines_missed_total{zone="b"} 1`)
+    }))
+
   it.effect("never records a negative duration", () =>
     Effect.gen(function*() {
-      const lines = yield* exposed(report({ ...stageTimed, endNanos: 0n }))
+      const lines = yield* exposed(report(stageTimed({ endNanos: 0n })))
       assert.include(lines, `lifecycle_stage_duration_seconds_sum{lifecycle_stage="Handler"} 0`)
     }))
 

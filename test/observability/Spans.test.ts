@@ -32,7 +32,7 @@ describe("Spans", () => {
   it.effect("makes a child span of a timed stage, with its measured times", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("11500 micros")
-      const [parent, span, ...rest] = yield* run(stageTimed)
+      const [parent, span, ...rest] = yield* run(stageTimed())
       assert.strictEqual(rest.length, 0)
       assert.strictEqual(span?.name, "lifecycle.handler")
       assert.strictEqual(Option.getOrUndefined(span!.parent)?.spanId, parent?.spanId)
@@ -79,14 +79,14 @@ describe("Spans", () => {
     Effect.gen(function*() {
       assert.strictEqual((yield* run(ended())).length, 1)
       const { spans, tracer } = recording()
-      yield* Recorder.report(() => stageTimed).pipe(Effect.provide(Spans.layer), Effect.withTracer(tracer))
+      yield* Recorder.report(() => stageTimed()).pipe(Effect.provide(Spans.layer), Effect.withTracer(tracer))
       assert.deepStrictEqual(spans, [])
     }))
 
   it.effect("makes nothing when tracing is off", () =>
     Effect.gen(function*() {
       const { spans, tracer } = recording()
-      yield* Recorder.report(() => stageTimed).pipe(
+      yield* Recorder.report(() => stageTimed()).pipe(
         Effect.withTracerEnabled(false),
         Effect.withSpan("request"),
         Effect.provide(Spans.layer),
@@ -103,7 +103,7 @@ describe("Spans", () => {
         traceId: "0af7651916cd43dd8448eb211c80319c",
         sampled: false
       })
-      yield* Recorder.report(() => stageTimed).pipe(
+      yield* Recorder.report(() => stageTimed()).pipe(
         Effect.withParentSpan(parent),
         Effect.provide(Spans.layer),
         Effect.withTracer(tracer)
@@ -114,7 +114,7 @@ describe("Spans", () => {
   it.live("gives monotonic times their place in wall time", () =>
     Effect.gen(function*() {
       const end = yield* Clock.monotonicTimeNanos
-      const [, span] = yield* run({ ...stageTimed, startNanos: end - 5_000_000n, endNanos: end })
+      const [, span] = yield* run(stageTimed({ startNanos: end - 5_000_000n, endNanos: end }))
       const now = yield* Clock.currentTimeNanos
       const status = span!.status
       assert(status._tag === "Ended")

@@ -3,12 +3,10 @@ import type { Recorder } from "effect-lifecycle/lifecycle"
 /** 1.5 ms, from a round moment. */
 const times = { startNanos: 10_000_000n, endNanos: 11_500_000n }
 
-export const stageTimed: Recorder.StageTimed = {
-  _tag: "StageTimed",
-  stage: "Handler",
-  name: "domain/Mediator",
-  ...times
-}
+export const stageTimed = (change: Partial<Recorder.StageTimed> = {}): Recorder.StagesTimed => ({
+  _tag: "StagesTimed",
+  stages: [{ _tag: "StageTimed", stage: "Handler", name: "domain/Mediator", ...times, ...change }]
+})
 
 export const started = (method = "GET"): Recorder.ServerRequestStarted => ({
   _tag: "ServerRequestStarted",

@@ -16,7 +16,7 @@ export class Services extends Context.Service<Services, {
   /** What stands in front of them. */
   readonly gateway: Pick<Doors, "https" | "certificate">
   /** The parts of the road that the gateway has timed so far, by request id. */
-  readonly timed: ReadonlyMap<string, ReadonlyArray<Recorder.StageTimed>>
+  readonly timed: ReadonlyMap<string, ReadonlyArray<Recorder.StagesTimed>>
   /** Every line that the services have logged so far. */
   readonly log: ReadonlyArray<string>
   /** A request to a host that does not exist; it was sent when the tour began. */

@@ -45,7 +45,7 @@ export const tour = (options: {
     const log: Array<string> = []
     const addresses = yield* launch({ port: 0, log: (line) => log.push(line), extra: troubles })
     const visited = yield* front(addresses)
-    const timed = new Map<string, Array<Recorder.StageTimed>>()
+    const timed = new Map<string, Array<Recorder.StagesTimed>>()
     const gateway = yield* openDoors({
       targets: { users: [visited.users], orders: [visited.orders], payments: [visited.payments] },
       port: 0,
@@ -66,9 +66,9 @@ export const tour = (options: {
   }).pipe(Effect.scoped, Effect.provide(ownTokens)) satisfies Effect.Effect<Outcome, unknown, Database.Server>
 
 /** Keeps what the gateway reports of each request. */
-const intoTimed = (timed: Map<string, Array<Recorder.StageTimed>>): Recorder.Recorder => (report, fiber) => {
+const intoTimed = (timed: Map<string, Array<Recorder.StagesTimed>>): Recorder.Recorder => (report, fiber) => {
   const id = fiber.getRef(RequestId.Current)
-  if (report._tag !== "StageTimed" || Option.isNone(id)) return
+  if (report._tag !== "StagesTimed" || Option.isNone(id)) return
   const reports = timed.get(id.value)
   if (reports === undefined) timed.set(id.value, [report])
   else reports.push(report)

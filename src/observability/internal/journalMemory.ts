@@ -97,7 +97,7 @@ export class Memory {
   bytes = 0
   private readonly pages = new Map<string, Page>()
   private ended = 0
-  /** The reports of a request's stages come one after the other. */
+  /** A request's entries often come one after the other. */
   private latest: Page | undefined
 
   constructor(options: MemoryOptions) {
@@ -111,7 +111,11 @@ export class Memory {
 
   readonly record: Recorder.Recorder = (report, fiber) => {
     switch (report._tag) {
-      case "StageTimed":
+      case "StagesTimed": {
+        const requestId = annotated(fiber)
+        for (const timed of report.stages) this.keep(requestId, timed, fiber)
+        return
+      }
       case "CommandEnded":
       case "ClientRequestEnded":
       case "ClientAttemptEnded":

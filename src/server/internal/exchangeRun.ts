@@ -3,6 +3,7 @@
  */
 import { Clock, Context, Effect, Exit, type Fiber, Option, Scope, Stream } from "effect"
 import { HttpBody, HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { CurrentLogAnnotations } from "effect/References"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import * as Conditional from "../Conditional.ts"
 import * as Exchange from "../Exchange.ts"
@@ -28,7 +29,13 @@ export const run = (
       (request, response) => finish(exchange, drain, fiber, request, response)
     )
     // The request's own frame puts the fiber's context back when the answer was sent.
-    fiber.setContext(Context.add(fiber.context, Exchange.Exchange, exchange))
+    fiber.setContext(
+      Context.add(
+        Context.add(fiber.context, CurrentLogAnnotations, exchange.logAnnotations),
+        Exchange.Exchange,
+        exchange
+      )
+    )
     return stages
   })
 
@@ -39,19 +46,19 @@ const begin = (
 ): Exchange.State => {
   const clock = fiber.getRef(Clock.Clock)
   const startNanos = clock.monotonicTimeNanosUnsafe()
-  const end = request.url.search(/[?#]/)
   const recorder = fiber.getRef(Recorder.Current)
   const times = socketTimes.read(request.source)
   if (times !== undefined) times.fiber = fiber
   const exchange: Exchange.State = {
     service,
     method: request.method,
-    path: end < 0 ? request.url : request.url.slice(0, end),
+    path: pathOf(request.url),
     peer: Option.getOrUndefined(request.peerAddress),
     startNanos,
     requestId: "",
     route: undefined,
     userId: undefined,
+    logAnnotations: { ...fiber.getRef(CurrentLogAnnotations), service },
     answeredBy: undefined,
     status: 0,
     defaultHeaders: noHeaders,
@@ -70,6 +77,13 @@ const begin = (
     handled: false
   }
   return exchange
+}
+
+const pathOf = (url: string): string => {
+  const query = url.indexOf("?")
+  const path = query < 0 ? url : url.slice(0, query)
+  const fragment = path.indexOf("#")
+  return fragment < 0 ? path : path.slice(0, fragment)
 }
 
 const noHeaders: Readonly<Record<string, string>> = {}
@@ -129,7 +143,7 @@ const finish = (
     "server/ServerStack"
   )
   exchange.status = response.status
-  for (const lap of exchange.laps) exchange.recorder?.(lap, fiber)
+  if (exchange.laps.length > 0) exchange.recorder?.({ _tag: "StagesTimed", stages: exchange.laps }, fiber)
   if (exchange.showTiming) headers["server-timing"] = ServerTiming.format(exchange.laps)
   const answer = responseHeaders.replace(response, headers)
   return coding === undefined || exchange.encoder === undefined

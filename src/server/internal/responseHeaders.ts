@@ -11,5 +11,15 @@ export const empty = (): Record<string, string> => Object.create(proto)
 export const replace = (
   response: HttpServerResponse.HttpServerResponse,
   headers: Record<string, string>
-): HttpServerResponse.HttpServerResponse =>
-  Object.assign(Object.create(Object.getPrototypeOf(response)), response, { headers })
+): HttpServerResponse.HttpServerResponse => {
+  // In the order in which Effect makes one, so that all responses have one shape.
+  const answer: Record<keyof HttpServerResponse.HttpServerResponse, unknown> = Object.create(
+    Object.getPrototypeOf(response)
+  )
+  answer.status = response.status
+  answer.statusText = response.statusText
+  answer.cookies = response.cookies
+  answer.body = response.body
+  answer.headers = headers
+  return answer as HttpServerResponse.HttpServerResponse
+}

@@ -18,6 +18,18 @@ export interface StageTimed {
 }
 
 /**
+ * The parts of a request that were measured since the report before. A server tells of all its stages at once, when the
+ * answer is ready: one report a stage would cost three times as much.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StagesTimed {
+  readonly _tag: "StagesTimed"
+  readonly stages: ReadonlyArray<StageTimed>
+}
+
+/**
  * A request has reached the server's outermost stage.
  *
  * @category models

@@ -207,9 +207,26 @@ const ruleOf = (input: Offers | ReadonlyArray<string>): Rule => {
     ...((offers.languages?.length ?? 0) > 1 ? ["Accept-Language"] : [])
   ]
   return {
-    choose: make(offers),
+    choose: remembered(make(offers)),
     vary: depends.length === 0 ? undefined : depends.join(", "),
     refused: new NotAcceptable({ offers: types })
+  }
+}
+
+/** Clients send few different headers, and all requests of one the same. */
+const mostRemembered = 64
+
+const remembered = (choose: Rule["choose"]): Rule["choose"] => {
+  const known = new Map<string, Choice | undefined>()
+  return (asked) => {
+    const { "accept-charset": charset, "accept-language": language, accept } = asked
+    // No header can hold these two: what one says never reads as what three do.
+    const key = `${accept ?? "\r"}\n${charset ?? "\r"}\n${language ?? "\r"}`
+    if (known.has(key)) return known.get(key)
+    const choice = choose(asked)
+    if (known.size >= mostRemembered) known.clear()
+    if (key.length <= 1024) known.set(key, choice)
+    return choice
   }
 }
 

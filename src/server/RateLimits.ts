@@ -206,7 +206,9 @@ export const layerMemory = RateLimiterStore.layerMemory
 
 const module = "RateLimits"
 
-interface Known extends Required<Policy> {
+interface Known extends Omit<Policy, "window"> {
+  readonly algorithm: NonNullable<Policy["algorithm"]>
+  readonly windowMillis: number
   readonly member: string
 }
 
@@ -223,8 +225,8 @@ const make = <Needs>(
   const costOf = costs(options.cost, Math.min(...policies.map(({ limit }) => limit)))
   const timeout = options.timeout ?? "100 millis"
   positiveMillis(module, "timeout", timeout)
-  const advertised = policies.map(({ limit, member, window }) =>
-    `${member};q=${limit};w=${Math.max(1, Math.ceil(positiveMillis(module, "window", window) / 1000))}`
+  const advertised = policies.map(({ limit, member, windowMillis }) =>
+    `${member};q=${limit};w=${Math.max(1, Math.ceil(windowMillis / 1000))}`
   ).join(", ")
 
   return ServerStage.make<Needs, never, RateLimiter.RateLimiter>({
@@ -245,35 +247,34 @@ const make = <Needs>(
           const ask = (index: number): Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, Needs> => {
             const policy = policies[index]
             if (policy === undefined) return next as Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>
-            const { algorithm, limit, member, name, window } = policy
-            const key = `${kind}/${name}/${subject}`
-            return Effect.flatMap(
-              guard.take({ key, limit, window, algorithm, tokens, onExceeded: "fail" }),
-              (taken) => {
-                switch (taken._tag) {
-                  case "Granted":
-                    append(
-                      headers,
-                      "ratelimit",
-                      `${member};r=${Math.floor(taken.remaining)};t=${seconds(taken.resetMillis)}`
-                    )
-                    return ask(index + 1)
-                  case "Exceeded":
-                    append(headers, "ratelimit", `${member};r=0;t=${Math.max(1, seconds(taken.retryAfterMillis))}`)
-                    report(fiber, name, "refused")
-                    return Effect.fail(
-                      new QuotaExceeded({ policies: [name], retryAfterMillis: taken.retryAfterMillis })
-                    )
-                  case "Away":
-                    if (options.onStoreAway === "closed") {
-                      report(fiber, name, "unavailable")
-                      return Effect.fail(new RateLimitsUnavailable({ policy: name }))
-                    }
-                    report(fiber, name, "skipped")
-                    return ask(index + 1)
-                }
+            const { algorithm, limit, member, name, windowMillis } = policy
+            const answer = (taken: limiterGuard.Taken) => {
+              switch (taken._tag) {
+                case "Granted":
+                  append(
+                    headers,
+                    "ratelimit",
+                    `${member};r=${Math.floor(taken.remaining)};t=${seconds(taken.resetMillis)}`
+                  )
+                  return ask(index + 1)
+                case "Exceeded":
+                  append(headers, "ratelimit", `${member};r=0;t=${Math.max(1, seconds(taken.retryAfterMillis))}`)
+                  report(fiber, name, "refused")
+                  return Effect.fail(
+                    new QuotaExceeded({ policies: [name], retryAfterMillis: taken.retryAfterMillis })
+                  )
+                case "Away":
+                  if (options.onStoreAway === "closed") {
+                    report(fiber, name, "unavailable")
+                    return Effect.fail(new RateLimitsUnavailable({ policy: name }))
+                  }
+                  report(fiber, name, "skipped")
+                  return ask(index + 1)
               }
-            )
+            }
+            const key = `${kind}/${name}/${subject}`
+            const taken = guard.take({ key, limit, tokens, algorithm, windowMillis }, fiber)
+            return Effect.isEffect(taken) ? Effect.flatMap(taken, answer) : answer(taken)
           }
           return ask(0)
         })
@@ -305,12 +306,11 @@ const checked = (policy: Policy, index: number, all: ReadonlyArray<Policy>): Kno
       allowed: "a letter, then up to 63 letters, digits, - or _, used once"
     })
   }
-  positiveMillis(module, `policies.${name}.window`, policy.window)
   return {
     name,
     member: `"${name}"`,
     limit: wholeNumber(module, `policies.${name}.limit`, policy.limit, 1),
-    window: policy.window,
+    windowMillis: Math.max(1, positiveMillis(module, `policies.${name}.window`, policy.window)),
     algorithm: policy.algorithm ?? "token-bucket"
   }
 }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, type Layer, Schema } from "effect"
+import { Clock, Duration, Effect, Layer, Schema } from "effect"
 import { InvalidOption, RateLimiterStore } from "effect-lifecycle/resilience"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
@@ -31,6 +31,26 @@ const consume = Effect.fnUntraced(function*(store: Store, step: typeof Step.Type
 
 const tenSeconds = Duration.seconds(10)
 
+const limiterOf = (layer: Layer.Layer<RateLimiter.RateLimiter>) =>
+  Effect.provide(RateLimiter.RateLimiter, layer, { local: true })
+
+/** What Effect's limiter answers, in the words of the other way. */
+const taken = (
+  limiter: RateLimiter.RateLimiter,
+  options: Omit<Parameters<RateLimiter.RateLimiter["consume"]>[0], "window">
+): Effect.Effect<RateLimiterStore.Taken> =>
+  Effect.match(limiter.consume({ ...options, window: "10 seconds" }), {
+    onSuccess: ({ remaining, resetAfter }) => ({
+      _tag: "Granted" as const,
+      remaining,
+      resetMillis: Duration.toMillis(resetAfter)
+    }),
+    onFailure: ({ reason }) => ({
+      _tag: "Exceeded" as const,
+      retryAfterMillis: reason._tag === "RateLimitExceeded" ? Duration.toMillis(reason.retryAfter) : Number.NaN
+    })
+  })
+
 describe("RateLimiterStore", () => {
   for (const onExceeded of ["fail", "delay"] as const) {
     it.effect.prop(
@@ -47,6 +67,35 @@ describe("RateLimiterStore", () => {
         })
     )
   }
+
+  it.effect.prop(
+    "says without an effect what Effect's limiter says over the same counters",
+    [Schema.Array(Schema.Struct({ ...Step.fields, tokens: Schema.Literals([0, 1, 2, 5, 11]), local: Schema.Boolean }))],
+    ([steps]) =>
+      Effect.gen(function*() {
+        const mixed = yield* limiterOf(RateLimiterStore.layerMemory())
+        const effectful = yield* limiterOf(RateLimiterStore.layerMemory())
+        const take = RateLimiterStore.synchronous(mixed)
+        assert.isDefined(take)
+        assert.isUndefined(
+          RateLimiterStore.synchronous(
+            yield* limiterOf(Layer.provide(RateLimiter.layer, RateLimiterStore.layerStoreMemory()))
+          )
+        )
+        for (const { advance, local, ...asked } of steps) {
+          yield* TestClock.adjust(advance)
+          const now = Number(yield* Clock.monotonicTimeNanos) / 1e6
+          const options = { ...asked, limit: 10 }
+          const expected = yield* taken(effectful, options)
+          assert.deepStrictEqual(
+            local
+              ? take({ ...options, windowMillis: 10_000 }, now)
+              : yield* taken(mixed, options),
+            expected
+          )
+        }
+      })
+  )
 
   it.effect("forgets first who has not asked for longest, so a caller that keeps asking stays limited", () =>
     Effect.gen(function*() {

@@ -1,18 +1,17 @@
 /**
  * What stands between the server and the store of its rate limits: a store that hangs or is away must not hold requests.
  */
-import { Duration, Effect, Exit, Fiber, Option } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Option } from "effect"
 import { RateLimiter } from "effect/persistence"
 import * as CircuitBreaker from "../../resilience/CircuitBreaker.ts"
+import * as RateLimiterStore from "../../resilience/RateLimiterStore.ts"
 
 /** What the store said, or that it said nothing in time. */
-export type Taken =
-  | { readonly _tag: "Granted"; readonly remaining: number; readonly resetMillis: number }
-  | { readonly _tag: "Exceeded"; readonly retryAfterMillis: number }
-  | { readonly _tag: "Away" }
+export type Taken = RateLimiterStore.Taken | { readonly _tag: "Away" }
 
 export interface Guard {
-  readonly take: (options: Parameters<RateLimiter.RateLimiter["consume"]>[0]) => Effect.Effect<Taken>
+  /** At once where the limits are counted in this process. */
+  readonly take: (asked: RateLimiterStore.Asked, fiber: Fiber.Fiber<unknown, unknown>) => Taken | Effect.Effect<Taken>
 }
 
 const away: Taken = { _tag: "Away" }
@@ -24,6 +23,12 @@ export const make = (
   limiter: RateLimiter.RateLimiter,
   options: { readonly name: string; readonly timeout: Duration.Input }
 ): Effect.Effect<Guard> => {
+  const take = RateLimiterStore.synchronous(limiter)
+  if (take !== undefined) {
+    return Effect.succeed({
+      take: (asked, fiber) => take(asked, Number(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()) / 1e6)
+    })
+  }
   const timeout = Duration.fromInputUnsafe(options.timeout)
   return Effect.map(
     CircuitBreaker.makeRef({
@@ -32,29 +37,28 @@ export const make = (
       breakDuration: "2 seconds"
     }),
     (circuit) => ({
-      take: (consume) =>
+      take: ({ windowMillis, ...asked }) =>
         Effect.orElseSucceed(
-          circuit.run(inTime(
-            Effect.matchEffect(limiter.consume(consume), {
-              onSuccess: ({ remaining, resetAfter }) =>
-                Effect.succeed<Taken>({ _tag: "Granted", remaining, resetMillis: Duration.toMillis(resetAfter) }),
-              onFailure: (error) =>
-                error.reason._tag === "RateLimitExceeded"
-                  ? Effect.succeed<Taken>({
-                    _tag: "Exceeded",
-                    retryAfterMillis: Duration.toMillis(error.reason.retryAfter)
-                  })
-                  : Effect.fail(error)
-            }),
-            timeout
-          )),
+          circuit.run(inTime(taken(limiter.consume({ ...asked, window: windowMillis, onExceeded: "fail" })), timeout)),
           () => away
         )
     })
   )
 }
 
-/** A store in memory has answered before a timer could be set, and most limits are in memory. */
+const taken = (
+  consumed: Effect.Effect<RateLimiter.ConsumeResult, RateLimiter.RateLimiterError>
+): Effect.Effect<Taken, RateLimiter.RateLimiterError> =>
+  Effect.matchEffect(consumed, {
+    onSuccess: ({ remaining, resetAfter }) =>
+      Effect.succeed<Taken>({ _tag: "Granted", remaining, resetMillis: Duration.toMillis(resetAfter) }),
+    onFailure: (error) =>
+      error.reason._tag === "RateLimitExceeded"
+        ? Effect.succeed<Taken>({ _tag: "Exceeded", retryAfterMillis: Duration.toMillis(error.reason.retryAfter) })
+        : Effect.fail(error)
+  })
+
+/** A store of the application may have answered before a timer could be set. */
 const inTime = <A, E>(
   self: Effect.Effect<A, E>,
   timeout: Duration.Duration

@@ -205,6 +205,7 @@ const byName: { readonly [Name in StageName]: Omit<Stage, "name"> } = {
     summary: "Request id, trace, access log, problem boundary, headers, deadline: what every request passes.",
     modelledBy: {
       modules: [
+        server("TrustedProxies"),
         server("RequestIds"),
         server("TraceContext"),
         server("AccessLog"),

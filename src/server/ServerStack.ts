@@ -24,7 +24,7 @@
  * import assert from "node:assert/strict"
  *
  * const stages = ServerStack.describe({ service: "orders" })
- * assert.deepEqual(stages.slice(0, 2).map((stage) => stage.name), ["server/RequestIds", "server/TraceContext"])
+ * assert.deepEqual(stages.slice(0, 2).map((stage) => stage.name), ["server/TrustedProxies", "server/RequestIds"])
  * assert.ok(stages.every((stage) => stage.reports.length > 0))
  * ```
  *
@@ -53,6 +53,7 @@ import type * as ServerStage from "./ServerStage.ts"
 import * as ServerTiming from "./ServerTiming.ts"
 import * as TraceContext from "./TraceContext.ts"
 import * as TrustedHosts from "./TrustedHosts.ts"
+import * as TrustedProxies from "./TrustedProxies.ts"
 
 /**
  * The slots, in the order a request meets them, and what belongs to no stage.
@@ -64,6 +65,7 @@ export interface Options {
   /** The name of the service, for logs and metrics. */
   readonly service: string
   // Around the router.
+  readonly trustedProxies?: ServerStage.OuterStage<unknown> | undefined
   readonly requestIds?: ServerStage.OuterStage<unknown> | undefined
   readonly traceContext?: ServerStage.OuterStage<unknown> | undefined
   readonly accessLog?: ServerStage.OuterStage<unknown> | undefined
@@ -222,6 +224,7 @@ interface Built {
 
 const slots = (options: Options) => ({
   outer: [
+    options.trustedProxies ?? TrustedProxies.stage(),
     options.requestIds ?? RequestIds.stage(),
     options.traceContext ?? TraceContext.stage(),
     options.accessLog ?? AccessLog.stage(),

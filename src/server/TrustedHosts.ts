@@ -4,8 +4,8 @@
  * somebody made up.
  *
  * A name is exact (`api.example.com`), or `*.example.com` for everything below a domain and not the domain itself. Ports,
- * letter case and the dot of a fully qualified name are not looked at. Behind a proxy that replaces `Host`, `forwarded`
- * says whose `X-Forwarded-Host` is believed; there every name of the list it may be has to be known.
+ * letter case and the dot of a fully qualified name are not looked at. Behind a proxy that replaces `Host`,
+ * `TrustedProxies.stage({ host: true })` puts the name of its `X-Forwarded-Host` in place before it is looked at here.
  *
  * Without names every well-formed `Host` passes. A `Host` that is missing in HTTP/1.1, comes twice or is not a host at all
  * is 400 always, as RFC 9112 asks.
@@ -31,9 +31,7 @@
 import { Context, Effect, Predicate, Schema } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
-import * as Exchange from "./Exchange.ts"
 import * as ServerStage from "./ServerStage.ts"
-import * as TrustedHops from "./TrustedHops.ts"
 
 /**
  * The request names no host that this server answers for.
@@ -65,8 +63,6 @@ export class HostRefused extends Schema.TaggedError<HostRefused>()("HostRefused"
 export interface Options {
   /** Names such as `api.example.com`, `*.example.com`, `127.0.0.1` or `[::1]`. Default: any. */
   readonly hosts?: ReadonlyArray<string> | undefined
-  /** Whose `X-Forwarded-Host` takes the place of `Host`. Default `"none"`. */
-  readonly forwarded?: TrustedHops.Trust | undefined
 }
 
 const name = "[a-z0-9_](?:[a-z0-9_.~-]{0,253}[a-z0-9_~.-])?"
@@ -121,8 +117,6 @@ const plain = (host: string): string => host.toLowerCase().replace(/:\d*$/, "").
  */
 export const stage = (options: Options = {}): ServerStage.OuterStage => {
   const trusted = options.hosts === undefined ? () => true : make(options.hosts)
-  const believes = TrustedHops.make(options.forwarded ?? "none")
-  const forwards = options.forwarded !== undefined && options.forwarded !== "none"
   // Nearly every request names the host of the one before.
   let passed: string | undefined
   const refused = (host: string): HostRefused | undefined => {
@@ -137,15 +131,6 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
         const { headers, source } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
         if (isRepeated(source)) return Effect.fail(new HostRefused({ reason: "repeated" }))
         const host = headers["host"]
-        if (forwards) {
-          const forwarded = headers["x-forwarded-host"]
-          if (forwarded !== undefined && believes(Exchange.ofUnsafe(fiber).peer)) {
-            const wrong = host !== undefined && !isWellFormed(host)
-              ? new HostRefused({ reason: "malformed" })
-              : forwarded.split(",").map((each) => refused(each.trim())).find((each) => each !== undefined)
-            return wrong === undefined ? next : Effect.fail(wrong)
-          }
-        }
         if (host === passed && host !== undefined) return next
         if (host === undefined) {
           // HTTP/1.0 knows no Host, and a request that did not come over a socket has its host in its URL.

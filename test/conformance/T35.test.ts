@@ -37,6 +37,7 @@ describe("T35 identity comes before what needs it", () => {
       idempotency: Idempotency.stage({ required: [] })
     })
     assert.deepStrictEqual(stages.map((stage) => `${stage.name} ${stage.reports} ${stage.attachment}`), [
+      "server/TrustedProxies Middleware router",
       "server/RequestIds Middleware router",
       "server/TraceContext Middleware router",
       "server/AccessLog Middleware router",
@@ -70,6 +71,7 @@ describe("T35 identity comes before what needs it", () => {
       service: "x"
     })
     assert.deepStrictEqual(stages.map((stage) => stage.name), [
+      "server/TrustedProxies",
       "server/RequestIds",
       "server/TraceContext",
       "server/AccessLog",

@@ -81,7 +81,7 @@ export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "domain_command_duration_seconds_count{command_name=\"users.Create\",command_kind=\"command\",command_outcome=\"success\",error_type=\"none\"} 1"
   ],
   "middleware-order": [
-    "RequestIds, TraceContext, AccessLog, ServerTiming, Problems, SecurityHeaders, TrustedHosts, Methods, Deadlines, limit by address, Authentication, limit by user, ContentTypes, BodyLimits, Conditional",
+    "TrustedProxies, RequestIds, TraceContext, AccessLog, ServerTiming, Problems, SecurityHeaders, TrustedHosts, Methods, Deadlines, limit by address, Authentication, limit by user, ContentTypes, BodyLimits, Conditional",
     "the limit counts a request of an address",
     "a stranger gets 401",
     "the limit counts a request of an address",

@@ -152,7 +152,7 @@ export const edge = {
 }
 export const full = {
   ...edge,
-  trustedHosts: TrustedHosts.stage({ hosts: [host, "127.0.0.1", "*.example.com"], forwarded: "none" })
+  trustedHosts: TrustedHosts.stage({ hosts: [host, "127.0.0.1", "*.example.com"] })
 }
 
 /** The slot cannot be filled without a store, though no route that is asked uses one. */

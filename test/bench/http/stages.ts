@@ -1,7 +1,8 @@
 /**
  * What each stage costs: requests over a pipe in this process, so that no kernel and no other process has a part in it, and
- * the time that one of them takes here. Nothing waits, so it is processor time, and its clock is finer. A stage that the stack has is replaced by one that passes through, and
- * what that saves is its cost; a stage whose slot is empty is added alone. Medians of rounds in turns.
+ * the time that one of them takes. Nothing waits, so that is processor time, by a finer clock. A stage that the stack has
+ * is replaced by one that passes through, and what that saves is its cost; a stage whose slot is empty is added alone.
+ * Medians of rounds in turns.
  */
 import { Effect, Layer } from "effect"
 import { ServerStage } from "effect-lifecycle/server"
@@ -21,6 +22,7 @@ const pass = {
   route: ServerStage.none("pass", "Middleware")
 }
 const aroundRouter = [
+  "trustedProxies",
   "requestIds",
   "traceContext",
   "accessLog",

@@ -19,6 +19,8 @@ export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** The body as it came, where it is no text. */
+  readonly bytes: Uint8Array
 }
 
 /** Sends a request, and reads the answer. */
@@ -54,10 +56,12 @@ export const clientOf = <E>(
             signal
           })
         )
+        const bytes = new Uint8Array(await response.arrayBuffer())
         return {
           status: response.status,
           headers: Object.fromEntries(response.headers),
-          body: await response.text()
+          body: new TextDecoder().decode(bytes),
+          bytes
         }
       })
     )

@@ -137,6 +137,29 @@ describe("Story", () => {
       assert.deepStrictEqual(Story.join([orders, { ...nowhere, startedAt: 1090 }]).parts[1]?.depth, 0)
     })
 
+    it("never takes who called for who answered", () => {
+      const caller = part({
+        service: "orders",
+        startedAt: 1000,
+        durationMillis: 50,
+        request: answered("POST", "/orders"),
+        steps: [call("POST /payments", 1, 40)]
+      })
+      const callee = part({
+        service: "payments",
+        startedAt: 1000.5,
+        durationMillis: 38,
+        request: answered("POST", "/payments"),
+        // The bank's template is not known.
+        steps: [call("POST", 0, 20)]
+      })
+      const story = Story.join([caller, callee])
+      assert.deepStrictEqual(story.parts.map(({ cause, part }) => [part.service, cause?.service]), [
+        ["orders", undefined],
+        ["payments", "orders"]
+      ])
+    })
+
     it("leaves what nobody has called where it is", () => {
       const background = part({ service: "orders", id: "b", startedAt: 1500, request: null })
       const other = part({ service: "users", startedAt: 1501, request: answered("DELETE", "/users/:id") })
@@ -179,6 +202,24 @@ describe("Story", () => {
         steps: [call("GET /one", 0, 5), call("GET /two", 3, 6)]
       })])
       assert.deepStrictEqual(Story.lines(story).map(({ depth }) => depth), [0, 1, 1])
+    })
+
+    it("put calls side by side that begin at once, each above what it caused", () => {
+      const story = Story.join([
+        part({ service: "a", durationMillis: 60, steps: [call("GET /long", 1, 50), call("GET /short", 1, 10)] }),
+        part({ service: "b", startedAt: 1002, durationMillis: 45, request: answered("GET", "/long") }),
+        part({ service: "c", startedAt: 1002, durationMillis: 8, request: answered("GET", "/short") })
+      ])
+      assert.deepStrictEqual(
+        Story.lines(story).map(({ depth, what }) => `${"  ".repeat(depth)}${what}`),
+        [
+          "a GET /",
+          "  calls GET /long at http://there",
+          "    b GET /long",
+          "  calls GET /short at http://there",
+          "    c GET /short"
+        ]
+      )
     })
 
     it("say what went wrong, what runs and what is missing", () => {

@@ -29,8 +29,10 @@ const distance = (caller: Part, step: Step, part: Part): number | undefined => {
   const start = caller.startedAt + step.startMillis
   const within = part.startedAt >= start - toleranceMillis &&
     part.startedAt <= start + step.durationMillis + toleranceMillis
-  // A request that no route matched, or whose caller named none, has only its time to go by.
-  const unnamed = call.route === null || request.route === null
+  // A request that no route matched, or whose caller named none, has only its time to go by: the whole of it, or the
+  // request that made the call could pass for the one that answered it.
+  const unnamed = (call.route === null || request.route === null) &&
+    part.durationMillis <= step.durationMillis + toleranceMillis
   return sameRoute || (unnamed && within) ? Math.abs(part.startedAt - start) + (within ? 0 : 1e9) : undefined
 }
 

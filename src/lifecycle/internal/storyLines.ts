@@ -42,7 +42,7 @@ const isWithin = (inner: Step, outer: Step): boolean =>
   inner.startMillis + inner.durationMillis <= outer.startMillis + outer.durationMillis
 
 /** A call of one attempt says all there is to say about it. */
-const shownOf = (steps: ReadonlyArray<Step>): { readonly hidden: Set<Step>; readonly retried: Set<Step> } => {
+const shownOf = (steps: ReadonlyArray<Step>) => {
   const attempts = new Map<Step, Array<Step>>()
   for (const step of steps) {
     if (step.kind !== "attempt") continue
@@ -55,7 +55,7 @@ const shownOf = (steps: ReadonlyArray<Step>): { readonly hidden: Set<Step>; read
     if (made.length > 1) retried.add(call)
     else for (const only of made) hidden.add(only)
   }
-  return { hidden, retried }
+  return { attempts, hidden, retried }
 }
 
 /** What a part did, each within the stretch that it lies in, and the parts it caused below their calls. */
@@ -77,7 +77,7 @@ const linesOf = (placed: Placed, story: Story, depth: number): ReadonlyArray<Lin
     failed: false,
     step: -1
   }))
-  const { hidden, retried } = shownOf(part.steps)
+  const { attempts, hidden, retried } = shownOf(part.steps)
   const steps = part.steps.flatMap((step, index) =>
     !hidden.has(step)
       ? [{
@@ -95,29 +95,39 @@ const linesOf = (placed: Placed, story: Story, depth: number): ReadonlyArray<Lin
   const items = [...stages, ...steps].sort((a, b) =>
     a.startMillis - b.startMillis || b.durationMillis - a.durationMillis || a.step - b.step
   )
-  const open: Array<number> = []
+  const open: Array<{ readonly end: number; readonly isCall: boolean }> = []
   const told = new Set<Placed>()
-  const caused = (first: number, last: number, below: number): void => {
+  const caused = (isCause: (step: Step) => boolean, below: number): void => {
     for (const child of story.parts) {
       const { cause } = child
       if (cause === undefined || told.has(child) || cause.partId !== part.id || cause.service !== part.service) continue
       const step = part.steps[cause.step]
-      if (step === undefined || step.startMillis < first || step.startMillis > last) continue
+      if (step === undefined || !isCause(step)) continue
       told.add(child)
       lines.push(...linesOf(child, story, below))
     }
   }
   for (const item of items) {
     const end = item.startMillis + item.durationMillis
-    while (open.length > 0 && (open.at(-1) ?? 0) < end) open.pop()
-    const at = depth + 1 + open.length
     const { step: index, ...line } = item
-    lines.push({ ...line, service, startMillis: startMillis + item.startMillis, depth: at })
-    if (item.durationMillis > 0) open.push(end)
     const step = part.steps[index]
-    if (step?.call !== undefined && !retried.has(step)) caused(item.startMillis, end, at + 1)
+    const isCall = step?.kind === "call"
+    // Calls that run at once lie beside one another, whichever is the longer.
+    for (
+      let last = open.at(-1);
+      last !== undefined && (last.end < end || (isCall && last.isCall));
+      last = open.at(-1)
+    ) {
+      open.pop()
+    }
+    const at = depth + 1 + open.length
+    lines.push({ ...line, service, startMillis: startMillis + item.startMillis, depth: at })
+    if (item.durationMillis > 0) open.push({ end, isCall })
+    if (step?.call !== undefined && !retried.has(step)) {
+      caused((each) => each === step || attempts.get(step)?.includes(each) === true, at + 1)
+    }
   }
-  caused(-Infinity, Infinity, depth + 1)
+  caused(() => true, depth + 1)
   return lines
 }
 

@@ -2,7 +2,7 @@
  * The one address in front of the services: over `https://` with a certificate made at start, and over `http://`.
  *
  * `/api/users` goes to users as `/users`; `/users` and the host `users.localhost` lead there too. Orders and payments alike.
- * `/lifecycle` is the page of users.
+ * `/lifecycle` is the page of users: of one of its processes, where there are several, and a cookie keeps a browser with it.
  */
 import { Effect, Layer, type Scope } from "effect"
 import { Gateway, GatewayConfig } from "effect-lifecycle/gateway"
@@ -35,17 +35,23 @@ export const services = ["users", "orders", "payments"] as const
 
 type Routes = typeof GatewayConfig.GatewayConfig.Encoded["routes"]
 
+/** What is at the page, its files and its stream are told by one process: a browser stays with the one it came to. */
+const pageOf = (service: keyof Addresses): Routes[number] => ({ prefix: "/lifecycle", upstream: `${service}-page` })
+
+const toOne = (service: keyof Addresses): Routes => [
+  { prefix: "/", upstream: service, buffer: "request" },
+  pageOf(service)
+]
+
 const toAll: Routes = [
   ...services.flatMap((service) => [
     { prefix: `/api/${service}`, strip: "/api", upstream: service, buffer: "request" as const },
     { prefix: `/${service}`, upstream: service, buffer: "request" as const },
-    { host: `${service}.localhost`, prefix: "/", upstream: service, buffer: "request" as const }
+    ...toOne(service).map((route) => ({ ...route, host: `${service}.localhost` }))
   ]),
   // The page of one service shows the requests of the others too.
-  { prefix: "/lifecycle", upstream: "users" }
+  pageOf("users")
 ]
-
-const toOne = (service: keyof Addresses): Routes => [{ prefix: "/", upstream: service, buffer: "request" }]
 
 const configure = (
   targets: Targets,
@@ -61,13 +67,18 @@ const configure = (
     listen: { host: "127.0.0.1", port: options.port },
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     trust: "loopback",
-    upstreams: Object.fromEntries(services.map((service) => [service, {
-      targets: targets[service],
-      // No checks: where a process has gone, who keeps it knows at once, and a lone target says more than we could.
-      balance: "least-in-flight",
-      // When one of a few processes dies, a large part of what is under way has to be asked again, all at once.
-      retries: { attempts: several ? 3 : 2, ratio: 1, minimumPerSecond: 1000 }
-    }])),
+    upstreams: Object.fromEntries(services.flatMap((service) => {
+      const upstream = {
+        targets: targets[service],
+        // No checks: where a process has gone, who keeps it knows at once, and a lone target says more than we could.
+        balance: "least-in-flight" as const,
+        // When one of a few processes dies, a large part of what is under way has to be asked again, all at once.
+        retries: { attempts: several ? 3 : 2, ratio: 1, minimumPerSecond: 1000 }
+      }
+      // Browsers send a cookie to every port of a host.
+      const sticky = { cookie: `lifecycle-${service}` }
+      return [[service, upstream], [`${service}-page`, several ? { ...upstream, sticky } : upstream]]
+    })),
     routes: options.routes,
     timeouts: { drain: "5 seconds" }
   }).pipe(Effect.orDie)

@@ -6,8 +6,8 @@
  */
 import { NodeHttpClient } from "@effect/platform-node"
 import { Config, Context, Effect, type FileSystem, Layer, Metric, type Path, Redacted } from "effect"
-import { Journal, Logs, Metrics, Names, Spans } from "effect-lifecycle/observability"
-import { Authentication, Conditional, Idempotency, Problems, ServerStack } from "effect-lifecycle/server"
+import { Journal, Logs, Metrics, Names, Otlp, Spans } from "effect-lifecycle/observability"
+import { Authentication, Conditional, Idempotency, Problems, Scopes, ServerStack } from "effect-lifecycle/server"
 import { layer as nodeListener } from "effect-lifecycle/server/NodeListener"
 import {
   type EventStore,
@@ -27,6 +27,7 @@ import { type Etag, type HttpClient, type HttpPlatform, type HttpRouter, HttpSer
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
+import { DeskRoutes, scope as deskScope } from "./orders/desk.ts"
 import { OrdersDomain } from "./orders/handlers.ts"
 import { OrdersApi, OrdersHttp } from "./orders/http.ts"
 import { orders } from "./orders/model.ts"
@@ -67,7 +68,7 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
   const { extra = Layer.empty, port = 4100 } = options
   const at = (offset: number) => port === 0 ? 0 : port + offset
   const given = yield* Config.Redacted("LIFECYCLE_TOKENS").pipe(
-    Config.withDefault(Redacted.make("token123:alice,token456:bob"))
+    Config.withDefault(Redacted.make(`token123:alice,token456:bob,token789:olga:${deskScope}`))
   )
   const tokens = { users: newToken(), orders: newToken(), payments: newToken() }
   const addresses: Record<string, string> = {}
@@ -130,10 +131,15 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
       Layer.mergeAll(
         HttpApiBuilder.layer(OrdersApi, { openapiPath: "/openapi.json" }),
         HttpApiScalar.layer(OrdersApi),
+        DeskRoutes,
         page("orders")
       )
         .pipe(Layer.provide(OrdersHttp)),
-      { ...common("orders"), idempotency: Idempotency.stage({ required: ["POST /orders"], lease }) }
+      {
+        ...common("orders"),
+        scopes: Scopes.stage({ routes: { "/desk/*": [deskScope] } }),
+        idempotency: Idempotency.stage({ required: ["POST /orders"], lease })
+      }
     ).pipe(
       Layer.provide(OrdersDomain),
       Layer.provide([
@@ -203,16 +209,17 @@ const start = <A, E>(
       client: { maxConnections: poolSize }
     })
     const stores = Pg.layer({ collections, schema: name }).pipe(Layer.provideMerge(database))
-    const telemetry = Layer.mergeAll(
+    // Otlp adds a logger to those it finds, so it stands on the others.
+    const telemetry = Otlp.layer({ service: name }).pipe(Layer.provideMerge(Layer.mergeAll(
       Logs.layer({ service: name, ...(log === undefined ? {} : { sink: log }) }),
       Metrics.layer,
       Spans.layer,
       Journal.layer({ service: name })
-    )
+    )))
     const service = options.app.pipe(
       Layer.provideMerge(nodeListener({ port, service: name, gracePeriod: "5 seconds" })),
       Layer.provide([Layer.provideMerge(records, stores), authenticator, NodeHttpClient.layerUndici]),
-      Layer.provide([telemetry, Layer.succeed(Metric.MetricRegistry, new Map())])
+      Layer.provide(Layer.provideMerge(telemetry, Layer.succeed(Metric.MetricRegistry, new Map())))
     )
     // Each service has its own log and its own metrics, so none of it is shared between the three.
     const context = yield* Layer.build(Layer.fresh(service))

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { poolSize, warning, whole } from "./connections.ts"
-import { type Doors, openDoor, openDoors, type Targets } from "./gateway.ts"
+import { type Doors, openDoor, openDoors, services, type Targets } from "./gateway.ts"
 import { type Addresses, launch } from "./launch.ts"
 import * as Workers from "./workers.ts"
 
@@ -35,8 +35,8 @@ export interface Options {
 /** What is printed with `--json`. */
 export interface Served extends Addresses {
   readonly gateway?: { readonly http: string; readonly https: string; readonly certificate: string }
-  /** The processes that run the services, where it is not this one. */
-  readonly workers?: ReadonlyArray<number>
+  /** The processes that run the services, where it is not this one, and where each answers for itself. */
+  readonly workers?: ReadonlyArray<Workers.Worker>
 }
 
 export const serve = (options: Options) =>
@@ -99,8 +99,8 @@ const here = Effect.fnUntraced(function*({ gateway, log, poolSize, port }: Aroun
 })
 
 const inWorkers = Effect.fnUntraced(function*({ count, log, poolSize, port }: Around & { readonly count: number }) {
-  const workers = yield* Workers.make({ count, poolSize, log, note: (sentence) => console.error(sentence) })
-  const pids = (yield* workers.running).map(({ pid }) => pid)
+  const workers = yield* Workers.make({ count, port, poolSize, log, note: (sentence) => console.error(sentence) })
+  const first = yield* workers.running
   const at = (offset: number) => port === 0 ? 0 : port + offset
   const options = { targets: targetsOf(yield* answering(workers)), log }
   const users = yield* openDoor("users", { ...options, port: at(0) })
@@ -118,7 +118,7 @@ const inWorkers = Effect.fnUntraced(function*({ count, log, poolSize, port }: Ar
     orders: orders.url,
     payments: payments.url,
     gateway: yield* shown(doors),
-    workers: pids
+    workers: first
   } satisfies Served
 })
 
@@ -160,6 +160,9 @@ const inWords = ({ gateway, orders, payments, users, workers }: Served): string 
         `gateway  ${gateway.https}/api/users, ${gateway.http}/api/users and so on`,
         `         curl --cacert ${gateway.certificate} ...`
       ],
-    ...workers === undefined ? [] : [`workers  ${workers.length} processes: ${workers.join(", ")}`],
+    ...workers === undefined ? [] : [
+      ...workers.map(({ addresses, pid }) => `worker   ${services.map((name) => addresses[name]).join(" ")} (${pid})`),
+      "         Each counts for itself: scrape /metrics of every worker, not of the addresses above"
+    ],
     `Stop with Ctrl+C. Documentation of each service: /docs. The requests as they travel: ${users}/lifecycle`
   ].join("\n")

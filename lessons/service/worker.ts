@@ -1,9 +1,9 @@
 /**
- * One of the processes of `serve --workers N`: all three services on free ports, over the database of the process that
+ * One of the processes of `serve --workers N`: all three services on ports of its own, over the database of the process that
  * started it. It is told where that is, says where it listens, and ends when it is told to or its parent is gone.
  */
 import { NodeRuntime } from "@effect/platform-node"
-import { Cause, Effect, Exit, Layer, Option, Runtime } from "effect"
+import { Cause, Effect, Exit, Layer, Option, Runtime, Scope } from "effect"
 import { Database } from "effect-lifecycle/testing"
 import { launch } from "./launch.ts"
 import type { FromWorker, ToWorker } from "./workers.ts"
@@ -30,11 +30,20 @@ const orphaned = Effect.callback<void>((resume) => {
   return Effect.sync(() => process.off("disconnect", gone))
 })
 
+/** What had already begun where a port is taken ends first: it holds connections. */
+const launchNear = Effect.fnUntraced(function*(port: number, poolSize: number) {
+  const options = { keepData: true, poolSize }
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  return yield* Scope.provide(launch({ ...options, port: port > 65_533 ? 0 : port }), scope).pipe(
+    Effect.catchTag("ListenError", () => Effect.andThen(Scope.close(scope, Exit.void), launch({ ...options, port: 0 })))
+  )
+})
+
 const work = Effect.gen(function*() {
-  const { address, poolSize } = yield* told
+  const { address, poolSize, port } = yield* told
   const server = Layer.succeed(Database.Server, { address, description: "the server of serve", embedded: undefined })
   return yield* Effect.gen(function*() {
-    const addresses = yield* launch({ port: 0, keepData: true, poolSize })
+    const addresses = yield* launchNear(port, poolSize)
     yield* say({ _tag: "Ready", addresses })
     return yield* Effect.never
   }).pipe(Effect.scoped, Effect.provide(server))

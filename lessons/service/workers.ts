@@ -13,7 +13,13 @@ import { fileURLToPath } from "node:url"
 import type { Addresses } from "./launch.ts"
 
 export type ToWorker =
-  | { readonly _tag: "Work"; readonly address: Database.Address; readonly poolSize: number }
+  | {
+    readonly _tag: "Work"
+    readonly address: Database.Address
+    readonly poolSize: number
+    /** Of users; where it or one of the next two is taken, any free ports stand for them. */
+    readonly port: number
+  }
   | { readonly _tag: "Ping" }
 
 export type FromWorker =
@@ -42,6 +48,8 @@ export interface Workers {
 
 export interface Options {
   readonly count: number
+  /** The services of worker 1 listen ten ports after this one, those of worker 2 another ten later; 0 takes any. */
+  readonly port: number
   readonly poolSize: number
   /** Gets what they write, line by line. */
   readonly log: (line: string) => void
@@ -114,14 +122,17 @@ export const make = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<Workers, WorkerFailed, Database.Server | Scope.Scope> {
   const { address } = yield* Database.Server
-  const { count, log, note, poolSize } = options
+  const { count, log, note, poolSize, port } = options
   const running = new Map<number, Worker>()
   const changes = yield* Queue.sliding<void>(1)
 
   /** From its start to its end; fails where it could not start. */
   const life = (number: number, ready: (pid: number) => Effect.Effect<void>) =>
     Effect.scoped(Effect.gen(function*() {
-      const { child, ended, said, tell } = yield* start({ _tag: "Work", address, poolSize }, log)
+      const { child, ended, said, tell } = yield* start(
+        { _tag: "Work", address, poolSize, port: port === 0 ? 0 : port + 10 * number },
+        log
+      )
       const first = yield* Effect.raceFirst(said, ended)
       if (!("_tag" in first)) return yield* new WorkerFailed({ sentence: `It ended ${inWords(first)}.` })
       if (first._tag !== "Ready") return yield* new WorkerFailed({ sentence: sentenceIn(first) })

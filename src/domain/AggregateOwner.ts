@@ -59,7 +59,7 @@
  */
 import { Context, Effect, Semaphore } from "effect"
 import { dual } from "effect/Function"
-import type { Folded } from "./internal/loading.ts"
+import type { Folded } from "./internal/aggregate/loading.ts"
 
 /**
  * The owner of one aggregate.

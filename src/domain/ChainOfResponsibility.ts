@@ -51,8 +51,8 @@ import type { Rpc } from "effect/rpc"
 import * as Fallback from "../resilience/Fallback.ts"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
 import type * as Command from "./Command.ts"
-import { failWith, same } from "./internal/fallbacks.ts"
-import { type Call, type Handler, type Node, type Sent, storesOf } from "./internal/handler.ts"
+import { failWith, same } from "./internal/handler/fallbacks.ts"
+import { type Call, type Handler, type Node, type Sent, storesOf } from "./internal/handler/handler.ts"
 import type * as Query from "./Query.ts"
 
 /**

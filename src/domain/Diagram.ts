@@ -57,7 +57,7 @@
 import type { Filter } from "../store/Subscription.ts"
 import type * as Hooks from "./Hooks.ts"
 import { drawHandler } from "./internal/drawHandler.ts"
-import { type AnyHandler, type AnyRequest, eventsOf, type Part } from "./internal/handler.ts"
+import { type AnyHandler, type AnyRequest, eventsOf, type Part } from "./internal/handler/handler.ts"
 import { type FlowChart, flowChart, type Shape } from "./internal/mermaid.ts"
 import type { Middleware } from "./Middleware.ts"
 import type * as Saga from "./Saga.ts"

@@ -74,9 +74,15 @@ import type * as DomainEvent from "./DomainEvent.ts"
 import * as EventHandler from "./EventHandler.ts"
 import type * as Hooks from "./Hooks.ts"
 import { checkPolicy, install, keyOf } from "./internal/deliver.ts"
-import { type AnyHandler, eventsOf, type Handler, type Installation, type StreamHandler } from "./internal/handler.ts"
+import {
+  type AnyHandler,
+  eventsOf,
+  type Handler,
+  type Installation,
+  type StreamHandler
+} from "./internal/handler/handler.ts"
+import { wrap } from "./internal/handler/wrap.ts"
 import * as Unit from "./internal/unit.ts"
-import { wrap } from "./internal/wrap.ts"
 import type { Middleware } from "./Middleware.ts"
 
 export { type DefinitionOf, type Definitions, toRpcGroup } from "./internal/definitions.ts"
@@ -87,7 +93,7 @@ export {
   withEventFallback,
   withFallback,
   withStreamFallback
-} from "./internal/fallbacks.ts"
+} from "./internal/handler/fallbacks.ts"
 export type {
   AnyHandler,
   AnyRequest,
@@ -100,7 +106,7 @@ export type {
   Prepared,
   Sent,
   StreamHandler
-} from "./internal/handler.ts"
+} from "./internal/handler/handler.ts"
 export {
   aggregateHandler,
   eventHandler,
@@ -108,7 +114,7 @@ export {
   type FollowUps,
   handler,
   streamHandler
-} from "./internal/handlers.ts"
+} from "./internal/handler/make.ts"
 export {
   type CommandHeaders,
   type HttpEndpoint,
@@ -116,8 +122,8 @@ export {
   type HttpOptions,
   toHttpApi,
   toHttpGroup
-} from "./internal/httpApi.ts"
-export { toHttpHandlers } from "./internal/httpHandlers.ts"
+} from "./internal/http/api.ts"
+export { toHttpHandlers } from "./internal/http/handlers.ts"
 
 /**
  * How the events of a committed command are told to their handlers.
@@ -140,7 +146,7 @@ export interface EventOptions extends Partial<EventHandler.Policy> {
 export interface Options<HR = never> {
   /** For the commands of this layer, in their order; the hooks of `Hooks.within` come after. */
   readonly hooks?: ReadonlyArray<Hooks.Hooks<HR>> | undefined
-  /** Around every command and query of this layer, the first outermost. */
+  /** Around every command and query of this layer, and every event at each of its handlers, the first outermost. */
   readonly middleware?: ReadonlyArray<Middleware> | undefined
   /** When to decide again after a conflict; {@link defaultConflicts} when absent. */
   readonly conflicts?: Schedule.Schedule<unknown, unknown> | undefined

@@ -54,7 +54,7 @@
  */
 import { Cause, type Effect, Predicate, type Schedule, Schema } from "effect"
 import type * as DomainEvent from "./DomainEvent.ts"
-import type { Node } from "./internal/handler.ts"
+import type { Node } from "./internal/handler/handler.ts"
 
 /**
  * The aggregate that an event was stored for.

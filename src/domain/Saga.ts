@@ -95,7 +95,7 @@ export {
   stream,
   wait,
   waitUnlessDelayed
-} from "./internal/sagaCalls.ts"
+} from "./internal/saga/calls.ts"
 export {
   type Any,
   failed,
@@ -107,8 +107,8 @@ export {
   type SagaFailure,
   type Services,
   type StepInfo
-} from "./internal/sagaDefinition.ts"
-export { abandon, cancel, parked, resume, type Status, status, type Waiting } from "./internal/sagaPeople.ts"
-export type { Progress, StepDone } from "./internal/sagaReading.ts"
-export { layer, runner, type RunnerOptions } from "./internal/sagaRunner.ts"
-export type { InDoubt, Resolution, StepContext, StepFallback, StepOptions } from "./internal/sagaStep.ts"
+} from "./internal/saga/definition.ts"
+export { abandon, cancel, parked, resume, type Status, status, type Waiting } from "./internal/saga/people.ts"
+export type { Progress, StepDone } from "./internal/saga/reading.ts"
+export { layer, runner, type RunnerOptions } from "./internal/saga/runner.ts"
+export type { InDoubt, Resolution, StepContext, StepFallback, StepOptions } from "./internal/saga/step.ts"

@@ -64,6 +64,15 @@ export const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "afterCommand users.Create failed",
     "Refused, and nothing of it was kept"
   ],
+  "http-and-rpc": [
+    "post /commands/users.Create, post /commands/users.Rename, get /queries/users.ById",
+    "HTTP: 200 {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\",\"active\":true}",
+    "RPC, the same command again: {\"id\":\"u-1\",\"name\":\"John Doe\",\"email\":\"john@example.com\",\"active\":true}",
+    "in the process, after users.Rename over RPC: Jane Doe",
+    "HTTP: 422 {\"_tag\":\"NameTaken\",\"id\":\"u-1\"}",
+    "RPC: NameTaken: There is a user \"u-1\" already",
+    "the middleware ran once for each: users.Create, users.Create, users.Rename, users.ById, users.Create, users.Create"
+  ],
   "log-context": [
     "{\"level\":\"INFO\",\"message\":\"order placed\",\"service\":\"order-service\",\"request_id\":\"f4a2b3c1\"}",
     "{\"level\":\"INFO\",\"message\":\"card charged\",\"service\":\"payment-service\",\"request_id\":\"f4a2b3c1\"}",

@@ -1,4 +1,6 @@
 import { MemoryStore } from "effect-lifecycle/store"
 import { sagaContract } from "./sagaContract.ts"
+import { sagaParkedContract } from "./sagaParkedContract.ts"
 
 sagaContract("MemoryStore", MemoryStore.layer)
+sagaParkedContract("MemoryStore", MemoryStore.layer)

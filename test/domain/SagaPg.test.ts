@@ -2,5 +2,9 @@ import { Layer } from "effect"
 import * as PgStore from "effect-lifecycle/store/pg"
 import { pgTest } from "../postgres.ts"
 import { sagaContract } from "./sagaContract.ts"
+import { sagaParkedContract } from "./sagaParkedContract.ts"
 
-sagaContract("PgStore", PgStore.layer().pipe(Layer.provideMerge(pgTest({ client: { maxConnections: 20 } }))))
+const stores = PgStore.layer().pipe(Layer.provideMerge(pgTest({ client: { maxConnections: 20 } })))
+
+sagaContract("PgStore", stores)
+sagaParkedContract("PgStore", stores)

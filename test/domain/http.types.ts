@@ -1,6 +1,8 @@
-import { Effect, Schema } from "effect"
+import { Context, Effect, type Layer, Schema } from "effect"
 import { Domain, Query } from "effect-lifecycle/domain"
-import { HttpApiClient } from "effect/http-api"
+import type { HttpRouter } from "effect/http"
+import { HttpApiClient, type HttpApiGroup } from "effect/http-api"
+import type { Rpc } from "effect/rpc"
 import { Close, TicketAggregate, ticketHandlers } from "./support/tickets.ts"
 
 const api = Domain.toHttpApi("tickets", ticketHandlers)
@@ -51,3 +53,16 @@ export const close: typeof Close | undefined = group.requests.get("tickets.Close
 
 // @ts-expect-error a query cannot be a PUT
 export const put = Query.make("x.Put", { success: Schema.Void, http: { method: "PUT" } })
+
+class Caller extends Context.Service<Caller, { readonly id: string }>()("test/Caller") {}
+const asCaller = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, never, R | Caller> =>
+  Effect.andThen(Caller, Effect.orDie(self))
+
+/** What goes around the handlers may have type parameters of its own; what it needs is asked of the request. */
+export const signedIn: Layer.Layer<
+  HttpApiGroup.Service<"tickets", "tickets">,
+  never,
+  Rpc.Handler<(typeof ticketHandlers)[number]["tag"]> | HttpRouter.Request<"Requires", Caller>
+> = Domain.toHttpHandlers(api, "tickets", { around: asCaller })
+// @ts-expect-error it answers for the handler, whatever the definition says
+export const faked = Domain.toHttpHandlers(api, "tickets", { around: () => Effect.succeed("mine") })

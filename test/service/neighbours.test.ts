@@ -1,77 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, References, type Scope } from "effect"
-import { MemoryStore } from "effect-lifecycle/store"
-import { HttpServer } from "effect/http"
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
-import { ask, eventually, newKey, NotYet, order } from "./harness.ts"
-import { ordersAlone } from "./ordersAlone.ts"
-
-interface Heard {
-  readonly method: string | undefined
-  readonly url: string | undefined
-  readonly headers: IncomingMessage["headers"]
-  readonly body: string
-}
-
-/** Stands in for the payments service, and remembers what it was asked. */
-const fakePayments = (
-  answer: (response: ServerResponse, body: string) => void
-): Effect.Effect<{ readonly url: string; readonly heard: ReadonlyArray<Heard> }, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.callback<{ readonly url: string; readonly heard: ReadonlyArray<Heard>; readonly close: () => void }>(
-      (resume) => {
-        const heard: Array<Heard> = []
-        const server = createServer((request, response) => {
-          let body = ""
-          request.on("data", (chunk: Buffer) => {
-            body += String(chunk)
-          })
-          request.on("end", () => {
-            heard.push({ method: request.method, url: request.url, headers: request.headers, body })
-            answer(response, body)
-          })
-        })
-        server.listen(0, "127.0.0.1", () => {
-          const { port } = server.address() as AddressInfo
-          const close = () => {
-            server.closeAllConnections()
-            server.close()
-          }
-          resume(Effect.succeed({ url: `http://127.0.0.1:${port}`, heard, close }))
-        })
-      }
-    ),
-    ({ close }) => Effect.sync(close)
-  )
-
-/** The orders service alone, with its stores in memory, beside a payments service at `url`. */
-const ordersBeside = Effect.fnUntraced(function*(url: string) {
-  const service = ordersAlone(url).pipe(
-    Layer.provide([MemoryStore.layer, Layer.succeed(References.MinimumLogLevel, "None")])
-  )
-  const context = yield* Layer.build(service)
-  const address = yield* Effect.provideContext(Effect.map(HttpServer.HttpServer, ({ address }) => address), context)
-  const home = HttpServer.formatAddress(address)
-  const placed = yield* ask(`${home}/orders`, {
-    method: "POST",
-    json: order("usr_1"),
-    headers: { "idempotency-key": newKey() }
-  })
-  const id: string = placed.body.id
-  return {
-    id,
-    pay: (headers: Readonly<Record<string, string>> = {}) =>
-      ask(`${home}/orders/${id}/payment`, { method: "POST", headers }),
-    read: ask(`${home}/orders/${id}`)
-  }
-})
-
-const charged = (response: ServerResponse, body: string) => {
-  const { amount, orderId, userId } = JSON.parse(body)
-  response.writeHead(201, { "content-type": "application/json" })
-    .end(JSON.stringify({ id: "pay_1", orderId, userId, amount, status: "charged" }))
-}
+import { Effect } from "effect"
+import type { ServerResponse } from "node:http"
+import { charged, fakePayments, type Heard, ordersBeside } from "./besidePayments.ts"
+import { eventually, NotYet } from "./harness.ts"
 
 describe("orders, beside payments", () => {
   it.live("asks with its own token, never the caller's, under a key of the attempt, with less time than it has", () =>

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Result } from "effect"
+import { Effect, Fiber, Result, Schedule } from "effect"
 import * as fs from "node:fs"
 import { dirname } from "node:path"
 import { isAlive } from "../../src/testing/internal/PostgresProcess.ts"
+import type { Served } from "../../lessons/service/serve.ts"
+import type { Worker } from "../../lessons/service/workers.ts"
 import { type Answer, ask, eventually, newKey, NotYet, order } from "./harness.ts"
 import { folder, freePorts, gaveUp, halfSent, lines, refused, serve, serverOf } from "./process.ts"
 
@@ -11,11 +13,11 @@ const alice = { method: "POST", json: { name: "Alice", email: "alice@example.com
 /** Waits for something that takes as long as a process to start or to end. */
 const until = (what: string, condition: () => boolean) =>
   Effect.suspend(() => condition() ? Effect.void : Effect.fail(new NotYet({ message: what }))).pipe(
-    eventually,
-    eventually,
-    eventually,
+    Effect.retry(Schedule.upTo(Schedule.spaced("50 millis"), { duration: "60 seconds" })),
     Effect.orDie
   )
+
+const pidsOf = ({ workers = [] }: Served): ReadonlyArray<number> => workers.map(({ pid }) => pid)
 
 const allGone = (pids: ReadonlyArray<number>) => until(`${pids.join(", ")} to end`, () => !pids.some(isAlive))
 
@@ -63,9 +65,10 @@ describe("lifecycle serve --workers", () => {
     () =>
       Effect.gen(function*() {
         const serving = yield* serve({ cwd: yield* folder, args: ["--json", "--port", "0", "--workers", "2"] })
-        const { gateway, users, workers } = yield* serving.ready
+        const served = yield* serving.ready
+        const { gateway, users } = served
         const url = gateway!.http
-        const [victim = 0, survivor = 0] = workers ?? []
+        const [victim = 0, survivor = 0] = pidsOf(served)
         assert.isTrue(isAlive(victim) && isAlive(survivor))
         const userId: string = (yield* ask(`${url}/api/users`, alice)).body.id
 
@@ -139,7 +142,9 @@ describe("lifecycle serve --workers", () => {
         for (const signal of ["SIGTERM", "SIGINT"] as const) {
           const args = ["--json", "--port", String(port), "--workers", "2"]
           const serving = yield* serve({ cwd, args })
-          const { gateway, workers = [], ...addresses } = yield* serving.ready
+          const served = yield* serving.ready
+          const { gateway, workers: _, ...addresses } = served
+          const workers = pidsOf(served)
           assert.deepStrictEqual(addresses, {
             users: `http://127.0.0.1:${port}`,
             orders: `http://127.0.0.1:${port + 1}`,
@@ -168,11 +173,65 @@ describe("lifecycle serve --workers", () => {
   )
 
   it.live(
+    "tells of each worker at ports of its own, which the next one in its place has too; and keeps a browser at one page",
+    () =>
+      Effect.gen(function*() {
+        const port = yield* freePorts
+        const serving = yield* serve({ cwd: yield* folder, args: ["--json", "--port", String(port), "--workers", "2"] })
+        const { users, workers = [] } = yield* serving.ready
+        const [first, second] = workers
+        assert.deepStrictEqual(
+          workers.map(({ addresses }) => addresses),
+          [10, 20].map((more) => ({
+            users: `http://127.0.0.1:${port + more}`,
+            orders: `http://127.0.0.1:${port + more + 1}`,
+            payments: `http://127.0.0.1:${port + more + 2}`
+          }))
+        )
+
+        // Each counts its own requests, and knows nothing of the other's.
+        const read = (worker: Worker) => ask(`${worker.addresses.users}/users/usr_none`)
+        const counted = (worker: Worker) =>
+          Effect.map(ask(`${worker.addresses.users}/metrics`), ({ text }) =>
+            Array.from(text.matchAll(/^http_server_request_duration_seconds_count\{.*\/users\/:id.*\} (\d+)$/gm))
+              .reduce((sum, [_, count]) =>
+                sum + Number(count), 0))
+        yield* Effect.repeat(read(first!), { times: 2 })
+        assert.deepStrictEqual([yield* counted(first!), yield* counted(second!)], [3, 0])
+
+        // The page: what a cookie keeps together, and what chance decides without one.
+        const { headers } = yield* read(first!)
+        const story = `${users}/lifecycle/story?id=${headers["x-request-id"]}&scope=own`
+        const tries = Array.from({ length: 6 })
+        const met = yield* Effect.forEach(tries, () =>
+          ask(story))
+        const sets = met.map(({ headers }) => String(headers["set-cookie"]))
+        for (const [index, { status }] of met.entries()) {
+          const [cookie = ""] = sets[index]!.split(";")
+          assert.match(cookie, /^lifecycle-users=./)
+          const again = yield* Effect.forEach(tries, () => ask(story, { headers: { cookie } }))
+          assert.deepStrictEqual([...new Set(again.map(({ status }) => status))], [status])
+        }
+        assert.deepStrictEqual(met.map(({ status }) => status).toSorted(), [200, 200, 200, 404, 404, 404])
+
+        process.kill(first!.pid, "SIGKILL")
+        yield* until("another worker", () => /^Worker 1 is back/m.test(serving.err()))
+        yield* read(first!)
+        assert.strictEqual(yield* counted(first!), 1)
+        yield* serving.signal("SIGTERM")
+        assert.strictEqual((yield* serving.ended).code, 0)
+      }),
+    120_000
+  )
+
+  it.live(
     "replaces a worker that hangs, and what it had taken is answered by another",
     () =>
       Effect.gen(function*() {
         const serving = yield* serve({ cwd: yield* folder, args: ["--json", "--port", "0", "--workers", "2"] })
-        const { users, workers = [] } = yield* serving.ready
+        const served = yield* serving.ready
+        const { users } = served
+        const workers = pidsOf(served)
         process.kill(workers[0] ?? 0, "SIGSTOP")
         const answers = yield* Effect.all(Array.from({ length: 4 }, () => ask(`${users}/health/live`)), {
           concurrency: "unbounded"
@@ -194,7 +253,9 @@ describe("lifecycle serve --workers", () => {
           args: ["--json", "--port", "0", "--workers", "1"],
           env: { POOL_SIZE: "32" }
         })
-        const { gateway, users, workers = [] } = yield* serving.ready
+        const served = yield* serving.ready
+        const { gateway, users } = served
+        const workers = pidsOf(served)
         assert.match(
           serving.err(),
           /^1 x 3 services with a pool of 32 and a listener each may open 99 connections, and PostgreSQL grants 97 .*: .*\n$/

@@ -63,10 +63,20 @@ export class PaymentFailed extends Schema.TaggedError<PaymentFailed>()("PaymentF
   }
 }
 
-/** The payments service has not answered yet; it is asked until it does. */
-export class PaymentPending extends Schema.TaggedError<PaymentPending>()("PaymentPending", { orderId: Schema.String }) {
+/** The payment has not ended: it is asked for, or undone, until that is done; or it is `held`, and waits for a person. */
+export class PaymentPending extends Schema.TaggedError<PaymentPending>()("PaymentPending", {
+  orderId: Schema.String,
+  state: Schema.Literals(["charging", "undoing", "held"])
+}) {
   override get message(): string {
-    return `Order "${this.orderId}" is being paid, and payments has not answered yet. Ask again: it is charged once`
+    switch (this.state) {
+      case "charging":
+        return `Order "${this.orderId}" is being paid, and payments has not answered yet. Ask again: it is charged once`
+      case "undoing":
+        return `The payment of order "${this.orderId}" is being undone, and what was charged is given back. Ask again when that is over`
+      case "held":
+        return `The payment of order "${this.orderId}" waits for somebody who looks after it. Do not pay in another way; ask again later`
+    }
   }
 }
 

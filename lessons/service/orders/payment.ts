@@ -94,11 +94,7 @@ export const PaymentLayer = Saga.layer([PayOrder], {
 /** Pays an order, or joins the attempt that does, and answers as that ends. */
 export const pay = Effect.fn("orders.pay")(function*(id: string) {
   while (true) {
-    const { state } = yield* Effect.catchTags(Aggregate.load(OrderAggregate, id), {
-      UnknownEvent: Effect.die,
-      InvalidEvent: Effect.die,
-      PersonalDataUnreadable: Effect.die
-    })
+    const state = yield* stateOf(id)
     if (state.status === "none") return yield* new OrderNotFound({ id })
     if (state.status === "cancelled") return yield* new OrderClosed({ id, status: state.status, wanted: "paid" })
     if (state.status === "paid") return yield* Mediator.query(ById, { id })
@@ -107,6 +103,12 @@ export const pay = Effect.fn("orders.pay")(function*(id: string) {
     yield* Effect.catchTag(ended(id, attempt), "BeingPaid", () => Effect.void)
   }
 })
+
+const stateOf = (id: string) =>
+  Aggregate.load(OrderAggregate, id).pipe(
+    Effect.catchTags({ UnknownEvent: Effect.die, InvalidEvent: Effect.die, PersonalDataUnreadable: Effect.die }),
+    Effect.map(({ state }) => state)
+  )
 
 const begin = (orderId: string) =>
   Effect.gen(function*() {
@@ -124,13 +126,13 @@ const begin = (orderId: string) =>
     return attempt
   })
 
-/** Waits for an attempt, but not for payments to come back. */
+/** Waits for an attempt, but not for payments to come back. One that is parked is taken up again: asking decides nothing. */
 const ended = (orderId: string, attempt: string) =>
   Effect.gen(function*() {
-    const outcome = yield* Effect.catchTags(Saga.waitUnlessDelayed(PayOrder, attempt), {
-      SagaNotFound: Effect.die,
-      SagaUnreadable: Effect.die
-    })
+    const first = yield* outcomeOf(attempt)
+    const outcome = first._tag === "Parked"
+      ? yield* Effect.andThen(Saga.resume(PayOrder, attempt), outcomeOf(attempt))
+      : first
     switch (outcome._tag) {
       case "Completed":
         return
@@ -140,14 +142,34 @@ const ended = (orderId: string, attempt: string) =>
           SagaOverdue: Effect.die
         })
       case "Cancelled":
-      case "Abandoned":
         return yield* new PaymentFailed({ orderId, reason: "the payment was cancelled" })
       case "Delayed":
-      case "Parked": {
-        const left = yield* Deadline.remaining
-        // The caller's time is up as well: the server is about to say so.
-        if (Option.exists(left, (left) => Duration.toMillis(left) < 50)) return yield* Effect.never
-        return yield* new PaymentPending({ orderId })
+        return yield* pending(orderId, outcome.backward ? "undoing" : "charging")
+      case "Parked":
+        return yield* pending(orderId, "held")
+      case "Abandoned":
+      case "Gone": {
+        // A person has ended it as it was, and the order says what that was.
+        const state = yield* stateOf(orderId)
+        if (state.attempt === attempt && state.status === "paying") return yield* pending(orderId, "held")
+        if (state.status === "placed") {
+          return yield* new PaymentFailed({ orderId, reason: "the payment was given up" })
+        }
       }
     }
+  })
+
+const outcomeOf = (attempt: string) =>
+  Effect.catchTags(Saga.waitUnlessDelayed(PayOrder, attempt), {
+    // It ended so long ago that its journal was pruned.
+    SagaNotFound: () => Effect.succeed({ _tag: "Gone" as const }),
+    SagaUnreadable: Effect.die
+  })
+
+const pending = (orderId: string, state: PaymentPending["state"]) =>
+  Effect.gen(function*() {
+    const left = yield* Deadline.remaining
+    // The caller's time is up as well: the server is about to say so.
+    if (Option.exists(left, (left) => Duration.toMillis(left) < 50)) return yield* Effect.never
+    return yield* new PaymentPending({ orderId, state })
   })

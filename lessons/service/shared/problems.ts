@@ -2,6 +2,7 @@
 import { Problems } from "effect-lifecycle/server"
 import type { StateStore } from "effect-lifecycle/store"
 import type { DomainError } from "effect-lifecycle/domain"
+import type { NothingToDo } from "../orders/desk.ts"
 import type { OrderClosed, OrderNotFound, PaymentFailed, PaymentPending } from "../orders/model.ts"
 import type { PayerRefused, PayerUnknown, PaymentNotFound } from "../payments/model.ts"
 import type { UserNotFound } from "../users/model.ts"
@@ -47,8 +48,10 @@ export const problems = Problems.table({
     title: "Payment under way",
     stage: "Dependencies",
     detail: (e: PaymentPending) => message(e),
-    headers: () => ({ "retry-after": "1" })
+    extensions: (e: PaymentPending) => ({ paymentState: e.state }),
+    headers: (e: PaymentPending) => ({ "retry-after": e.state === "held" ? "60" : "1" })
   },
+  NothingToDo: { status: 409, title: "Nothing to do", stage: "Handler", detail: (e: NothingToDo) => message(e) },
   PaymentNotFound: {
     status: 404,
     title: "Payment not found",

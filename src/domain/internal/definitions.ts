@@ -1,7 +1,7 @@
 import { type Rpc, RpcGroup } from "effect/rpc"
 import type * as Command from "../Command.ts"
 import type * as Query from "../Query.ts"
-import type { AnyHandler } from "./handler.ts"
+import type { AnyHandler } from "./handler/handler.ts"
 
 /** Any command or query. */
 export type Definition = Command.Any | Query.Any | Query.AnyStream

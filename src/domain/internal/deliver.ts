@@ -10,9 +10,9 @@ import {
 } from "../EventHandler.ts"
 import type { Request } from "../Middleware.ts"
 import { attempts } from "./attempts.ts"
-import { type Installation, storesOf } from "./handler.ts"
+import { type Installation, storesOf } from "./handler/handler.ts"
+import { around } from "./handler/wrap.ts"
 import { ended } from "./report.ts"
-import { around } from "./wrap.ts"
 
 /** An event as a value. */
 export interface Event {

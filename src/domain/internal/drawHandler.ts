@@ -1,4 +1,4 @@
-import type { Node } from "./handler.ts"
+import type { Node } from "./handler/handler.ts"
 import type { FlowChart } from "./mermaid.ts"
 
 /** Where a request comes in, and what has failed when all of it has. */

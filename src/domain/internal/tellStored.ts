@@ -2,10 +2,10 @@ import { Cause, Effect, Option } from "effect"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import * as RequestId from "../../request/RequestId.ts"
 import type { Stored } from "../Hooks.ts"
+import type { Decided } from "./aggregate/unitOfDecision.ts"
 import { deliver, type Retry } from "./deliver.ts"
-import type { Installation } from "./handler.ts"
+import type { Installation } from "./handler/handler.ts"
 import { hookFailed } from "./report.ts"
-import type { Decided } from "./unitOfDecision.ts"
 
 /**
  * Tells the events of a committed command to their handlers. What goes wrong is reported; it is no failure of the command.

@@ -71,18 +71,19 @@ export const UserAggregate = Aggregate.make({
   projection: { collection: users, state: (state) => state }
 })
 
+export const usersHandlers = [
+  Domain.aggregateHandler(CreateUser, UserAggregate, { reply: (state) => state }),
+  Domain.aggregateHandler(RenameUser, UserAggregate, { reply: (state) => state }),
+  Domain.handler(UserById, ({ id }) =>
+    Effect.gen(function*() {
+      const states = yield* StateStore.StateStore
+      const row = yield* states.get(users, id)
+      return Option.isSome(row) ? row.value.state : yield* new UserNotFound({ id })
+    }))
+] as const
+
 /** The handlers, with the hooks and the middleware that an example wants. */
 export const layer = (options: {
   readonly hooks?: ReadonlyArray<Hooks.Hooks>
   readonly middleware?: ReadonlyArray<Middleware.Middleware>
-} = {}) =>
-  Domain.toLayer([
-    Domain.aggregateHandler(CreateUser, UserAggregate, { reply: (state) => state }),
-    Domain.aggregateHandler(RenameUser, UserAggregate, { reply: (state) => state }),
-    Domain.handler(UserById, ({ id }) =>
-      Effect.gen(function*() {
-        const states = yield* StateStore.StateStore
-        const row = yield* states.get(users, id)
-        return Option.isSome(row) ? row.value.state : yield* new UserNotFound({ id })
-      }))
-  ], options)
+} = {}) => Domain.toLayer(usersHandlers, options)

@@ -1,8 +1,8 @@
 /** What a definition reads in the journal of one of its sagas. */
 import { Cause, Effect } from "effect"
-import { isEnded, type SagaRecord, type StepRecord } from "../../store/SagaStore.ts"
-import { ParkReason, type SagaOutcome, SagaUnreadable } from "../SagaOutcome.ts"
-import { decode, type Driven, Undecodable } from "./sagaJournal.ts"
+import { isEnded, type SagaRecord, type StepRecord } from "../../../store/SagaStore.ts"
+import { ParkReason, type SagaOutcome, SagaUnreadable } from "../../SagaOutcome.ts"
+import { decode, type Driven, Undecodable } from "./journal.ts"
 
 /** How it has ended, or why it waits; `undefined` while it goes on. */
 export const outcomeOf = (

@@ -1,11 +1,11 @@
 /** From a snapshot and the events after it, or from all events, to the state. */
 import { Context, Effect, Option, Result, Stream } from "effect"
-import * as Recorder from "../../lifecycle/Recorder.ts"
-import type { EventStore, StoredEvent } from "../../store/EventStore.ts"
-import { isSealed, isShredded, PersonalData, subjectsOf } from "../../store/PersonalData.ts"
-import { type Snapshot, Snapshots } from "../../store/Snapshots.ts"
-import type { StoreUnavailable } from "../../store/UnitOfWork.ts"
-import type { Loaded, LoadError, Stored } from "../Aggregate.ts"
+import * as Recorder from "../../../lifecycle/Recorder.ts"
+import type { EventStore, StoredEvent } from "../../../store/EventStore.ts"
+import { isSealed, isShredded, PersonalData, subjectsOf } from "../../../store/PersonalData.ts"
+import { type Snapshot, Snapshots } from "../../../store/Snapshots.ts"
+import type { StoreUnavailable } from "../../../store/UnitOfWork.ts"
+import type { Loaded, LoadError, Stored } from "./definition.ts"
 
 /** A state, and what a snapshot of it has to say. */
 export interface Folded<out State> extends Loaded<State> {

@@ -1,13 +1,13 @@
 import { Context, Effect, Option, Stream } from "effect"
 import type { Headers } from "effect/http"
-import * as Command from "../Command.ts"
-import * as Hooks from "../Hooks.ts"
-import type { Middleware, Request } from "../Middleware.ts"
-import type * as Query from "../Query.ts"
+import * as Command from "../../Command.ts"
+import * as Hooks from "../../Hooks.ts"
+import type { Middleware, Request } from "../../Middleware.ts"
+import type * as Query from "../../Query.ts"
+import { beforeCommand, withAfterCommand } from "../hooks.ts"
+import { expectedVersion as parseIfMatch } from "../http/ifMatch.ts"
+import { ended, endedStream } from "../report.ts"
 import type { Handler, Installation, OpenStream, Prepared, StreamHandler } from "./handler.ts"
-import { beforeCommand, withAfterCommand } from "./hooks.ts"
-import { expectedVersion as parseIfMatch } from "./ifMatch.ts"
-import { ended, endedStream } from "./report.ts"
 
 /** What an Rpc runs for a handler: middleware, hooks and the report around it. */
 export const wrap = (on: Installation, handler: Handler<string, unknown> | StreamHandler<string, unknown>) => {

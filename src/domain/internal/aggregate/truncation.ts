@@ -1,8 +1,8 @@
 /** Letting go of events, where something else holds what they said. */
 import { Effect, Schema } from "effect"
-import { type Archive, CannotTruncate } from "../../store/Archive.ts"
-import type { StoreUnavailable } from "../../store/UnitOfWork.ts"
-import type { Loaded, Stored } from "../Aggregate.ts"
+import { type Archive, CannotTruncate } from "../../../store/Archive.ts"
+import type { StoreUnavailable } from "../../../store/UnitOfWork.ts"
+import type { Loaded, Stored } from "./definition.ts"
 import type { FoldOptions } from "./loading.ts"
 
 /** How the aggregate is read and written, in the context of the caller. */

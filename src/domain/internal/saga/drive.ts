@@ -1,14 +1,14 @@
 /** Brings one saga on, from wherever its journal stands: each outcome is written before the next step begins. */
 import { Cause, Clock, Duration, Effect, Exit, Option, type Schedule } from "effect"
-import * as Recorder from "../../lifecycle/Recorder.ts"
-import * as Fallback from "../../resilience/Fallback.ts"
-import * as RetrySchedule from "../../resilience/RetrySchedule.ts"
-import type { Change, Held, StepRecord, Written } from "../../store/SagaStore.ts"
-import { StoreUnavailable, UnitOfWork } from "../../store/UnitOfWork.ts"
-import { SagaOverdue } from "../SagaOutcome.ts"
-import { decode, type Driven, Journal, millisOf, park, Undecodable } from "./sagaJournal.ts"
-import { type Action, isBeyondPivot, next } from "./sagaPlan.ts"
-import type { AnyStep, InDoubt, Resolution } from "./sagaStep.ts"
+import * as Recorder from "../../../lifecycle/Recorder.ts"
+import * as Fallback from "../../../resilience/Fallback.ts"
+import * as RetrySchedule from "../../../resilience/RetrySchedule.ts"
+import type { Change, Held, StepRecord, Written } from "../../../store/SagaStore.ts"
+import { StoreUnavailable, UnitOfWork } from "../../../store/UnitOfWork.ts"
+import { SagaOverdue } from "../../SagaOutcome.ts"
+import { decode, type Driven, Journal, millisOf, park, Undecodable } from "./journal.ts"
+import { type Action, isBeyondPivot, next } from "./plan.ts"
+import type { AnyStep, InDoubt, Resolution } from "./step.ts"
 
 export interface Limits {
   /** Claims without progress, before a person is asked. */
@@ -233,18 +233,19 @@ const doubt = (
     const policy: InDoubt<never, unknown, unknown, unknown> = options.transactional === true
       ? "repeat"
       : (record.fallback ? options.fallback?.inDoubt : options.inDoubt) ?? "park"
+    const noted = (text: string) => record.fallback ? record : { ...record, failure: journal.textOf(text) }
     if (policy === "park") {
       return yield* journal.park(
         "InDoubt",
         step.id,
-        `Nobody knows whether the step "${step.id}" has happened (${why}). Look, then resume "${journal.saga.id}" with what you have found`
+        `Nobody knows whether the step "${step.id}" has happened (${why}). Look, then resume "${journal.saga.id}" with what you have found`,
+        noted(why)
       )
     }
     // In the record of a fallback stands why the step itself has failed; its next attempt needs to know.
     const because = record.fallback && record.failure !== undefined
       ? decode(journal.definition.cause, record.failure)
       : undefined
-    const noted = (text: string) => record.fallback ? record : { ...record, failure: journal.textOf(text) }
     const again = Effect.suspend(() => run(journal, step, index, record.attempt + 1, because, limits))
     if (policy === "repeat") return yield* here ? journal.later(noted(why), limits.backoff) : again
 

@@ -1,10 +1,10 @@
 /** Workers that run the sagas of some definitions. */
 import { type Duration, Effect, Layer, Schedule } from "effect"
-import * as Invalid from "../../resilience/InvalidOption.ts"
-import { SagaStore } from "../../store/SagaStore.ts"
-import type { UnitOfWork } from "../../store/UnitOfWork.ts"
-import type { Any, Services } from "./sagaDefinition.ts"
-import { drive } from "./sagaDrive.ts"
+import * as Invalid from "../../../resilience/InvalidOption.ts"
+import { SagaStore } from "../../../store/SagaStore.ts"
+import type { UnitOfWork } from "../../../store/UnitOfWork.ts"
+import type { Any, Services } from "./definition.ts"
+import { drive } from "./drive.ts"
 
 /**
  * @category models

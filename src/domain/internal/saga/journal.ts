@@ -1,18 +1,18 @@
 /** What the owner of a saga knows of it, and how it writes what it finds out. */
 import { Cause, Context, Duration, Effect, Exit, Option, Result, type Schedule, Schema, Tracer } from "effect"
-import * as Recorder from "../../lifecycle/Recorder.ts"
-import * as Priority from "../../request/Priority.ts"
-import * as RequestId from "../../request/RequestId.ts"
-import * as TraceContext from "../../request/TraceContext.ts"
-import * as RetrySchedule from "../../resilience/RetrySchedule.ts"
-import * as EventMeta from "../../store/EventMeta.ts"
-import type { Change, Held, ParkedFor, SagaRecord, StepChange, Written } from "../../store/SagaStore.ts"
-import * as Tenant from "../../store/Tenant.ts"
-import type { StoreUnavailable } from "../../store/UnitOfWork.ts"
-import type { ParkReason } from "../SagaOutcome.ts"
-import type { TextCodec } from "./sagaCodec.ts"
-import { isBeyondPivot, type Planned } from "./sagaPlan.ts"
-import type { AnyStep, StepContext } from "./sagaStep.ts"
+import * as Recorder from "../../../lifecycle/Recorder.ts"
+import * as Priority from "../../../request/Priority.ts"
+import * as RequestId from "../../../request/RequestId.ts"
+import * as TraceContext from "../../../request/TraceContext.ts"
+import * as RetrySchedule from "../../../resilience/RetrySchedule.ts"
+import * as EventMeta from "../../../store/EventMeta.ts"
+import type { Change, Held, ParkedFor, SagaRecord, StepChange, Written } from "../../../store/SagaStore.ts"
+import * as Tenant from "../../../store/Tenant.ts"
+import type { StoreUnavailable } from "../../../store/UnitOfWork.ts"
+import type { ParkReason } from "../../SagaOutcome.ts"
+import type { TextCodec } from "./codec.ts"
+import { isBeyondPivot, type Planned } from "./plan.ts"
+import type { AnyStep, StepContext } from "./step.ts"
 
 /** A definition whose types are forgotten. */
 export interface Driven extends Planned {
@@ -82,8 +82,9 @@ export class Journal {
     }
   )
 
-  readonly park = (reason: ParkReason, step: string | undefined, message: string) =>
-    Effect.andThen(park(this.write, { reason, step, message }), this.ended(`parked:${reason}`))
+  /** `noted` is what else is to be kept of a step. */
+  readonly park = (reason: ParkReason, step: string | undefined, message: string, noted?: StepChange) =>
+    Effect.andThen(park(this.write, { reason, step, message }, noted), this.ended(`parked:${reason}`))
 
   readonly end = (state: "completed" | "compensated" | "cancelled") =>
     Effect.andThen(this.write({ state, progress: true }), this.ended(state))
@@ -179,8 +180,17 @@ export class Journal {
 
 const priorityOf = Schema.decodeUnknownOption(Priority.Priority)
 
-export const park = (write: Held["write"], { message, reason, step }: ParkedFor & { readonly reason: ParkReason }) =>
-  write({ state: "parked", parked: { reason, step, message: cleaned(message) }, progress: false })
+export const park = (
+  write: Held["write"],
+  { message, reason, step }: ParkedFor & { readonly reason: ParkReason },
+  noted?: StepChange
+) =>
+  write({
+    steps: noted === undefined ? [] : [noted],
+    state: "parked",
+    parked: { reason, step, message: cleaned(message) },
+    progress: false
+  })
 
 /** Throws {@link Undecodable}. */
 export const decode = <A>(codec: TextCodec<A>, text: string): A => {

@@ -1,5 +1,5 @@
 /** What a saga does next: a pure function of its definition and its journal. */
-import type { SagaRecord, StepRecord } from "../../store/SagaStore.ts"
+import type { SagaRecord, StepRecord } from "../../../store/SagaStore.ts"
 
 /** What the plan has to know of a step. */
 export interface PlannedStep {

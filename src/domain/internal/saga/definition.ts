@@ -1,11 +1,11 @@
 /** Definitions of sagas. */
 import { type Cause, type Duration, Schedule, Schema } from "effect"
-import { CircuitOpen } from "../../resilience/CircuitBreaker.ts"
-import * as Invalid from "../../resilience/InvalidOption.ts"
-import { SagaOverdue } from "../SagaOutcome.ts"
-import * as codecs from "./sagaCodec.ts"
-import type { Driven } from "./sagaJournal.ts"
-import type { AnyStep, Resolution, StepContext, StepOptions } from "./sagaStep.ts"
+import { CircuitOpen } from "../../../resilience/CircuitBreaker.ts"
+import * as Invalid from "../../../resilience/InvalidOption.ts"
+import { SagaOverdue } from "../../SagaOutcome.ts"
+import * as codecs from "./codec.ts"
+import type { Driven } from "./journal.ts"
+import type { AnyStep, Resolution, StepContext, StepOptions } from "./step.ts"
 
 /**
  * What a saga can be undone for: its own errors, an open circuit of a step, or its deadline.

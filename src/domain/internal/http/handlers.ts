@@ -2,10 +2,10 @@ import { Context, Effect, type Layer, Option, Pull, type Scope, Stream } from "e
 import { HttpEffect, type HttpRouter, HttpServerResponse } from "effect/http"
 import { type HttpApi, HttpApiBuilder, type HttpApiEndpoint, type HttpApiGroup } from "effect/http-api"
 import type { Rpc } from "effect/rpc"
-import * as Command from "../Command.ts"
-import * as Mediator from "../Mediator.ts"
-import type { Definition } from "./definitions.ts"
-import { Served } from "./httpApi.ts"
+import * as Command from "../../Command.ts"
+import * as Mediator from "../../Mediator.ts"
+import type { Definition } from "../definitions.ts"
+import { Served } from "./api.ts"
 
 /**
  * The handlers of a group of `Domain.toHttpApi`, which only translate: they hand each request to the handler that
@@ -29,7 +29,7 @@ export const toHttpHandlers = <
   api: HttpApi.HttpApi<Id, Groups>,
   group: Name,
   options: {
-    readonly around?: (<A, E>(self: Effect.Effect<A, E>) => Effect.Effect<A, E, R>) | undefined
+    readonly around?: ((self: Effect.Effect<Answer, Failure>) => Effect.Effect<Answer, Failure, R>) | undefined
   } = {}
 ): Layer.Layer<
   HttpApiGroup.Service<Id, Name>,
@@ -37,13 +37,25 @@ export const toHttpHandlers = <
   | Rpc.Handler<Extract<keyof HttpApiGroup.WithIdentifier<Groups, Name>["endpoints"], string>>
   | ([R] extends [never] ? never : HttpRouter.Request.From<"Requires", R>)
 > => {
-  const around = (options.around ?? ((self) => self)) as <A, E>(self: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  // It can do nothing with what it hands on but that, whatever it is.
+  const around = (options.around ?? ((self: unknown) => self)) as Around
   const endpoints = Object.values((api as unknown as HttpApi.Top).groups[group]?.endpoints ?? {})
   return HttpApiBuilder.group(api, group, (handlers) =>
     // Which endpoints the group has is known when it runs; its type says it of the layer.
     (handlers as unknown as Untyped).handleAll(Object.fromEntries(
       endpoints.map((endpoint) => [endpoint.identifier, handlerOf(endpoint, around)])
     )) as never) as never
+}
+
+/**
+ * What a handler answers, and what it fails with: only a handler makes them. They stand here instead of type parameters so
+ * that a function with some of its own can be given as it is, and what it needs is still known.
+ */
+interface Answer {
+  readonly "~effect-lifecycle/domain/Answer": never
+}
+interface Failure {
+  readonly "~effect-lifecycle/domain/Failure": never
 }
 
 /** Handlers of a group whose endpoints are not known. */

@@ -1,8 +1,8 @@
 /** The parts of a saga's definition. */
 import type { Cause, Duration, Effect, Schedule, Schema } from "effect"
-import type { CircuitOpen } from "../../resilience/CircuitBreaker.ts"
-import type * as Fallback from "../../resilience/Fallback.ts"
-import type { TextCodec } from "./sagaCodec.ts"
+import type { CircuitOpen } from "../../../resilience/CircuitBreaker.ts"
+import type * as Fallback from "../../../resilience/Fallback.ts"
+import type { TextCodec } from "./codec.ts"
 
 /**
  * What a step is told.

@@ -1,6 +1,6 @@
 /** What people do with sagas: look at them, and decide where a saga cannot. */
-import { Cause, Effect } from "effect"
-import * as Recorder from "../../lifecycle/Recorder.ts"
+import { Cause, Effect, Exit, Option } from "effect"
+import * as Recorder from "../../../lifecycle/Recorder.ts"
 import {
   type Change,
   isEnded,
@@ -8,15 +8,16 @@ import {
   SagaStore,
   type State,
   type StepChange,
+  type StepRecord,
   type StepState
-} from "../../store/SagaStore.ts"
-import type { StoreUnavailable } from "../../store/UnitOfWork.ts"
-import { type ParkReason, SagaNotFound, type SagaOutcome, type SagaUnreadable } from "../SagaOutcome.ts"
-import type { Any, Saga, SagaFailure } from "./sagaDefinition.ts"
-import { cleaned } from "./sagaJournal.ts"
-import { isBeyondPivot } from "./sagaPlan.ts"
-import { outcomeOf } from "./sagaReading.ts"
-import type { Resolution } from "./sagaStep.ts"
+} from "../../../store/SagaStore.ts"
+import type { StoreUnavailable } from "../../../store/UnitOfWork.ts"
+import { type ParkReason, SagaNotFound, type SagaOutcome, type SagaUnreadable } from "../../SagaOutcome.ts"
+import type { Any, Saga, SagaFailure } from "./definition.ts"
+import { cleaned, type Driven } from "./journal.ts"
+import { isBeyondPivot } from "./plan.ts"
+import { outcomeOf } from "./reading.ts"
+import type { Resolution } from "./step.ts"
 
 /**
  * Where a saga stands.
@@ -24,9 +25,11 @@ import type { Resolution } from "./sagaStep.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Status<Results, E> {
+export interface Status<Input, Results, E> {
   readonly id: string
   readonly version: number
+  /** What it was started with; `undefined` where this definition cannot read it. */
+  readonly input: Input | undefined
   readonly state: State
   /** `undefined` while it goes on. */
   readonly outcome: SagaOutcome<Results, E> | undefined
@@ -71,7 +74,7 @@ export const status = <Name extends string, Input, Results, E, R>(
   saga: Saga<Name, Input, Results, E, R>,
   id: string
 ): Effect.Effect<
-  Status<Results, SagaFailure<E>>,
+  Status<Input, Results, SagaFailure<E>>,
   StoreUnavailable | SagaNotFound | SagaUnreadable,
   SagaStore
 > =>
@@ -83,8 +86,9 @@ export const status = <Name extends string, Input, Results, E, R>(
     return {
       id,
       version,
-      state,
       // What the definition has decoded has its types.
+      input: Option.getOrUndefined(Exit.getSuccess(saga.driven.input.decode(record.input))) as Input | undefined,
+      state,
       outcome: (yield* outcomeOf(saga.driven, record)) as SagaOutcome<Results, SagaFailure<E>> | undefined,
       steps: steps.map(({ attempt, changedAt, fallback, startedAt, state, step }) => ({
         step,
@@ -134,8 +138,9 @@ export const parked = (options: {
 
 /**
  * Lets a parked saga of the ambient tenant go on: what failed is tried again from its first attempt. Of a step in doubt,
- * `found` says what a person has found out; without it the step's own policy is asked again. Answers `false` when the saga
- * is not parked, or when there is nothing in doubt to find.
+ * `found` says what a person has found out; without it the step's own policy is asked again, so that nothing is decided:
+ * whoever repeats the command that began the saga may do so, and what cannot go on is parked again. Answers `false` when the
+ * saga is not parked, or when there is nothing in doubt to find.
  *
  * @category combinators
  * @since 0.1.0
@@ -156,33 +161,49 @@ const resumed = (
 ): Change | undefined => {
   const doubtful = steps.find(({ state }) => state === "started")
   if (found !== undefined && doubtful === undefined) return undefined
-  const again = steps.flatMap((step): ReadonlyArray<StepChange> => {
-    if (step.state === "stuck") return [{ ...step, state: "undoWaiting", attempt: 0 }]
-    if (step.state === "failed" && !backward) return [{ ...step, state: "waiting", attempt: 0 }]
-    return []
-  })
   const going: Change = {
     state: backward ? "compensating" : "running",
-    steps: again,
+    steps: steps.flatMap((step) => step === doubtful && found !== undefined ? [] : anew(driven, step, backward)),
     releaseMillis: 0,
     progress: true
   }
   if (found === undefined || doubtful === undefined) return going
-  const step = driven.inner[doubtful.place]
+  const ended = (change: Partial<StepChange>) => [...going.steps ?? [], { ...doubtful, ...change }]
   switch (found._tag) {
     case "Happened": {
-      const result = step?.codec.encode(found.result)
-      return { ...going, steps: [...again, { ...doubtful, state: "done", result, failure: undefined }] }
+      const result = driven.inner[doubtful.place]?.codec.encode(found.result)
+      return { ...going, steps: ended({ state: "done", result, failure: undefined }) }
     }
     case "NotHappened":
-      return { ...going, steps: [...again, { ...doubtful, state: "waiting", fallback: false }] }
+      return { ...going, steps: ended({ state: "waiting", fallback: false, failure: undefined }) }
     case "Failed": {
       const failure = driven.cause.encode(Cause.fail(found.error))
-      const ended = [...again, { ...doubtful, state: "failed" as const, failure }]
+      const failed = ended({ state: "failed", failure })
       return isBeyondPivot(driven, steps)
-        ? { ...going, steps: ended }
-        : { ...going, steps: ended, state: "compensating", backward: true, failure }
+        ? { ...going, steps: failed }
+        : { ...going, steps: failed, state: "compensating", backward: true, failure }
     }
+  }
+}
+
+/** A step that goes on as if it had not failed before, so that whoever waits is told of what comes, not of what was. */
+const anew = ({ inner }: Driven, step: StepRecord, backward: boolean): ReadonlyArray<StepChange> => {
+  const again = { ...step, failure: undefined }
+  switch (step.state) {
+    case "stuck":
+      return [{ ...again, state: "undoWaiting", attempt: 0 }]
+    case "failed":
+      return backward ? [] : [{ ...again, state: "waiting", attempt: 0 }]
+    case "waiting":
+    case "undoWaiting":
+      return [again]
+    case "started": {
+      const { inDoubt = "park", transactional = false } = inner[step.place]?.options ?? {}
+      // What its fallback, or the person who is asked once more, has to know.
+      return step.fallback || (inDoubt === "park" && !transactional) ? [] : [again]
+    }
+    default:
+      return []
   }
 }
 

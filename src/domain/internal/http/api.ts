@@ -2,11 +2,11 @@ import { Context, Effect, Schema, SchemaAST, SchemaIssue, SchemaTransformation }
 import type { HttpMethod } from "effect/http"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { Rpc, RpcSchema } from "effect/rpc"
-import { InvalidOption } from "../../resilience/InvalidOption.ts"
-import { StoreUnavailable } from "../../store/UnitOfWork.ts"
-import * as Command from "../Command.ts"
-import { ConcurrencyConflict, InvalidPayload, Refused, VersionMismatch } from "../DomainError.ts"
-import { type Definition, type DefinitionOf, type Definitions, definitionsOf } from "./definitions.ts"
+import { InvalidOption } from "../../../resilience/InvalidOption.ts"
+import { StoreUnavailable } from "../../../store/UnitOfWork.ts"
+import * as Command from "../../Command.ts"
+import { ConcurrencyConflict, InvalidPayload, Refused, VersionMismatch } from "../../DomainError.ts"
+import { type Definition, type DefinitionOf, type Definitions, definitionsOf } from "../definitions.ts"
 import { expectedVersion } from "./ifMatch.ts"
 
 /**

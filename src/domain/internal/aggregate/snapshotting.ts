@@ -1,13 +1,13 @@
 /** When a snapshot is due, and how it is written. */
 import { Context, Effect, Option, Result, Schema } from "effect"
-import { InvalidOption } from "../../resilience/InvalidOption.ts"
-import type { NewEvent } from "../../store/EventStore.ts"
-import { subjectsOf } from "../../store/PersonalData.ts"
-import { fingerprint, Snapshots } from "../../store/Snapshots.ts"
-import * as Tenant from "../../store/Tenant.ts"
-import type { StoreUnavailable, UnitOfWork } from "../../store/UnitOfWork.ts"
-import type { Loaded, Snapshotting, Stored } from "../Aggregate.ts"
-import type { Any as AnyEvent } from "../DomainEvent.ts"
+import { InvalidOption } from "../../../resilience/InvalidOption.ts"
+import type { NewEvent } from "../../../store/EventStore.ts"
+import { subjectsOf } from "../../../store/PersonalData.ts"
+import { fingerprint, Snapshots } from "../../../store/Snapshots.ts"
+import * as Tenant from "../../../store/Tenant.ts"
+import type { StoreUnavailable, UnitOfWork } from "../../../store/UnitOfWork.ts"
+import type { Any as AnyEvent } from "../../DomainEvent.ts"
+import type { Loaded, Snapshotting, Stored } from "./definition.ts"
 import { type Folded, personalOf, placeOf } from "./loading.ts"
 
 /**

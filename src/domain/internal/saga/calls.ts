@@ -1,12 +1,12 @@
 /** Starting sagas, waiting for them, and watching them. */
 import { type Duration, Effect, Exit, Option, Queue, type Scope, Stream } from "effect"
-import { type InvalidSaga, type SagaRecord, SagaStore } from "../../store/SagaStore.ts"
-import { type StoreUnavailable, UnitOfWork } from "../../store/UnitOfWork.ts"
-import { SagaMismatch, SagaNotFound, type SagaOutcome, type SagaUnreadable } from "../SagaOutcome.ts"
-import type { Saga, SagaFailure } from "./sagaDefinition.ts"
-import { cancel } from "./sagaPeople.ts"
-import { type Driven, said } from "./sagaJournal.ts"
-import { isOver, outcomeOf, type Progress, progressOf } from "./sagaReading.ts"
+import { type InvalidSaga, type SagaRecord, SagaStore } from "../../../store/SagaStore.ts"
+import { type StoreUnavailable, UnitOfWork } from "../../../store/UnitOfWork.ts"
+import { SagaMismatch, SagaNotFound, type SagaOutcome, type SagaUnreadable } from "../../SagaOutcome.ts"
+import type { Saga, SagaFailure } from "./definition.ts"
+import { type Driven, said } from "./journal.ts"
+import { cancel, resume } from "./people.ts"
+import { isOver, outcomeOf, type Progress, progressOf } from "./reading.ts"
 
 /**
  * What to start.
@@ -20,6 +20,8 @@ export interface StartOptions<Input> {
   readonly input: Input
   /** Not before this time has passed; at once when absent. */
   readonly delay?: Duration.Input | undefined
+  /** What becomes of a saga of this id that is parked: it waits for a person (`leave`, the default), or is resumed. */
+  readonly whenParked?: "leave" | "resume" | undefined
 }
 
 /**
@@ -33,12 +35,14 @@ export const start = <Name extends string, Input, Results, E, R>(
   options: StartOptions<NoInfer<Input>>
 ): Effect.Effect<boolean, StoreUnavailable | InvalidSaga | SagaMismatch, SagaStore> =>
   Effect.gen(function*() {
-    const { delay, id } = options
+    const { delay, id, whenParked = "leave" } = options
     const { name, version } = saga
     const input = saga.driven.input.encode(options.input)
     const store = yield* SagaStore
     const found = yield* store.start({ name, version, id, input, delay })
-    return found.saga.input === input ? found.started : yield* new SagaMismatch({ saga: name, id })
+    if (found.saga.input !== input) return yield* new SagaMismatch({ saga: name, id })
+    if (found.saga.state === "parked" && whenParked === "resume") yield* resume(saga, id)
+    return found.started
   })
 
 /**
@@ -88,6 +92,8 @@ const awaited = <Name extends string, Input, Results, E, R, A>(
 export interface Delayed {
   readonly _tag: "Delayed"
   readonly step: string
+  /** Whether it is being undone. */
+  readonly backward: boolean
   /** Why, for those who look after it; it is not made for clients. */
   readonly message: string
 }
@@ -198,13 +204,15 @@ const watch = (
     })
   })
 
-const delayOf = ({ cause }: Driven, { steps }: SagaRecord): Delayed | undefined => {
+const delayOf = ({ cause }: Driven, { backward, steps }: SagaRecord): Delayed | undefined => {
   const waiting = steps.find(({ failure, fallback, state }) =>
-    state === "waiting" || state === "undoWaiting" ||
-    // What began and has a failure is in doubt, and rests; a fallback has that of its step from its beginning.
-    (state === "started" && failure !== undefined && !fallback)
+    // What was resumed has not failed since.
+    failure !== undefined &&
+    (state === "waiting" || state === "undoWaiting" ||
+      // What began and has a failure is in doubt, and rests; a fallback has that of its step from its beginning.
+      (state === "started" && !fallback))
   )
-  return waiting && { _tag: "Delayed", step: waiting.step, message: said(cause, waiting.failure) }
+  return waiting && { _tag: "Delayed", step: waiting.step, backward, message: said(cause, waiting.failure) }
 }
 
 const outside = (name: string): Effect.Effect<void, never, UnitOfWork> =>

@@ -67,6 +67,9 @@ export type {
   CommandEnded,
   EventBuried,
   HookFailed,
+  MessageReceived,
+  MessageSettled,
+  OutboxObserved,
   SagaEnded,
   SagaStepEnded,
   SnapshotIgnored,
@@ -108,6 +111,9 @@ export type Report =
   | request.EventLoopObserved
   | store.SubscriptionObserved
   | store.EventBuried
+  | store.MessageSettled
+  | store.OutboxObserved
+  | store.MessageReceived
   | store.SagaStepEnded
   | store.SagaEnded
 

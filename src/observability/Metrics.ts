@@ -204,6 +204,10 @@ export const make = (): Recorder => {
         return pool(report, context)
       case "SubscriptionObserved":
       case "EventBuried":
+      case "MessageSettled":
+      case "OutboxObserved":
+      case "MessageReceived":
+      case "SnapshotIgnored":
       case "SagaStepEnded":
       case "SagaEnded":
         return store(report, context)

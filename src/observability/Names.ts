@@ -44,6 +44,7 @@ export const metrics = {
   clientAttemptDuration: "http.client.attempt.duration",
   commandDuration: "domain.command.duration",
   hooksFailed: "domain.hooks.failed",
+  snapshotsIgnored: "domain.snapshots.ignored",
   sagaStepDuration: "domain.saga.step.duration",
   sagaDuration: "domain.saga.duration",
   stageDuration: "lifecycle.stage.duration",
@@ -77,7 +78,14 @@ export const metrics = {
   eventsSkipped: "store.subscription.events.skipped",
   highWaterMark: "store.high_water.mark",
   gapAge: "store.high_water.gap.duration",
-  gapHolders: "store.high_water.gap.holders"
+  gapHolders: "store.high_water.gap.holders",
+  outboxMessages: "store.outbox.messages",
+  outboxTime: "store.outbox.message.duration",
+  outboxPending: "store.outbox.pending",
+  outboxOldest: "store.outbox.oldest.duration",
+  outboxDeadLetters: "store.outbox.dead_letters",
+  outboxPausedKeys: "store.outbox.keys.paused",
+  inboxMessages: "store.inbox.messages"
 } as const
 
 /**
@@ -99,6 +107,7 @@ export const labels = {
   error: "error.type",
   hook: "hook.name",
   retry: "hook.will_retry",
+  aggregate: "aggregate.name",
   saga: "saga.name",
   sagaStep: "saga.step",
   sagaAction: "saga.action",
@@ -120,7 +129,12 @@ export const labels = {
   chaosKind: "chaos.kind",
   pool: "db.client.connection.pool.name",
   poolState: "db.client.connection.state",
-  subscription: "subscription.name"
+  subscription: "subscription.name",
+  topic: "outbox.topic",
+  topics: "outbox.topics",
+  outboxOutcome: "outbox.outcome",
+  source: "inbox.source",
+  inboxOutcome: "inbox.outcome"
 } as const
 
 /**
@@ -200,6 +214,7 @@ export const commandSpan = (kind: string, name: string): string => `${kind} ${na
 const counters: ReadonlySet<string> = new Set([
   metrics.clientAttempts,
   metrics.hooksFailed,
+  metrics.snapshotsIgnored,
   metrics.headersIgnored,
   metrics.deadlinesMissed,
   metrics.defects,
@@ -212,7 +227,9 @@ const counters: ReadonlySet<string> = new Set([
   metrics.poolTimeouts,
   metrics.fallbacks,
   metrics.chaos,
-  metrics.eventsSkipped
+  metrics.eventsSkipped,
+  metrics.outboxMessages,
+  metrics.inboxMessages
 ])
 
 /**

@@ -228,22 +228,39 @@ export type Refusal = StoreUnavailable | InvalidBoundary | InvalidAppend | Strea
 /** A decision loses only to one that was stored meanwhile, so the next round is often the last. */
 const usualRetry = Schedule.exponential("2 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 10 }))
 
+/** What `decide` is given, by the error and the services of its decision. */
+interface Decision<E, R> {
+  readonly query: Query
+  readonly decide: (events: ReadonlyArray<TaggedEvent>) => Effect.Effect<ReadonlyArray<NewTaggedEvent>, E, R>
+  readonly stream?: Omit<StreamId, "tenant"> | undefined
+  readonly commandId?: string | undefined
+  readonly retry?: Schedule.Schedule<unknown, DecisionOvertaken> | undefined
+}
+
 /**
  * Reads, decides and appends on the condition that what was read is still all there is; when it is not, again, by `retry`.
- * A decision without events writes nothing and answers `None`.
+ * A decision without events writes nothing and answers `None`. It may fail with several errors, each in a branch of its own.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const decide = <E, R>(options: {
+export const decide = <Decided extends Effect.Effect<ReadonlyArray<NewTaggedEvent>, unknown, unknown>>(options: {
   readonly query: Query
   /** The events that follow from those that matched. It may run several times. */
-  readonly decide: (events: ReadonlyArray<TaggedEvent>) => Effect.Effect<ReadonlyArray<NewTaggedEvent>, E, R>
+  readonly decide: (events: ReadonlyArray<TaggedEvent>) => Decided
   readonly stream?: Omit<StreamId, "tenant"> | undefined
   readonly commandId?: string | undefined
   /** Ten times from 2 ms on, each time twice as long, with jitter, when absent. */
   readonly retry?: Schedule.Schedule<unknown, DecisionOvertaken> | undefined
 }): Effect.Effect<
+  Option.Option<Appended>,
+  Effect.Error<Decided> | Refusal | DecisionOvertaken,
+  Effect.Services<Decided> | DynamicConsistencyBoundary
+> =>
+  // The error and the services of a union of effects are known only once it is a type of its own.
+  run(options as Decision<Effect.Error<Decided>, Effect.Services<Decided>>)
+
+const run = <E, R>(options: Decision<E, R>): Effect.Effect<
   Option.Option<Appended>,
   E | Refusal | DecisionOvertaken,
   R | DynamicConsistencyBoundary

@@ -179,7 +179,7 @@ export const make = <A, Encoded, E = never, R = never, E2 = never, R2 = never>(
  * @since 0.1.0
  */
 export interface RunOptions
-  extends Pick<Options<never, never>, "batchSize" | "retry" | "poison" | "partitions" | "lease">
+  extends Pick<Options<never, never>, "batchSize" | "retry" | "poison" | "partitions" | "lease" | "timeout">
 {
   /** Whether it becomes live as soon as it has caught up; with `manual` it waits for `promote`. `auto` when absent. */
   readonly promote?: "auto" | "manual" | undefined

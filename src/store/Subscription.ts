@@ -6,9 +6,10 @@
  *
  * Any number of processes may run one name. They divide its `partitions` between them: every stream belongs to one
  * partition, so its events stay in order, and every partition has one owner at a time. Owners that come or go are noticed
- * by the others, at the latest after 2 seconds. An owner that dies or hangs keeps its partitions until its `lease` ends, by
- * the database's clock; then others take them over under a new token, and a commit under the old one is refused, together
- * with everything that its transaction wrote.
+ * by the others, at the latest after 2 seconds. An owner renews its `lease` for as long as it works, also while one batch
+ * takes longer than that. One that dies or hangs keeps its partitions until the lease ends, by the database's clock; then
+ * others take them over under a new token, and a commit under the old one is refused, together with everything that its
+ * transaction wrote.
  *
  * A position is delivered only when nothing below it can still appear. Positions are given out before a commit, so a
  * reader that goes on from the highest position it saw loses the events of slower writers. Here a high-water mark
@@ -30,8 +31,10 @@
  * - Up to `batchSize` events share a transaction. When one fails, the batch is undone and handled again one by one. Set
  *   `batchSize: 1` for a slow handler or one with effects outside.
  * - `awaitPosition` waits for a commit, so it dies inside a transaction; so do `run` and `events`.
- * - A transaction that is not done within the `lease` is undone and counts as a failure of the handler. Give slow handlers a
- *   longer lease; a process that dies is then replaced later.
+ * - What is not handled within the `timeout` is undone and counts as a failure of the handler. Give slow handlers a longer
+ *   one; a process that dies is replaced after the lease all the same.
+ * - Renewing takes a connection, and so does every partition that is handling. Where long turns take the whole pool, the
+ *   lease ends while they work, and another owner does the work again. A handler that blocks the event loop does the same.
  * - A process that is frozen, not dead, keeps the row locks of its open transaction until it ends; another one that writes
  *   the same rows waits for them. `idle_in_transaction_session_timeout` of PostgreSQL limits it.
  * - The number of partitions can change from one deployment to the next: whoever starts last decides. All partitions first
@@ -132,8 +135,10 @@ export interface Options<E, R> extends Filter {
   readonly poison?: "pause" | "skip" | undefined
   /** Among how many owners the streams can be divided, 1 to 256; 1 when absent. */
   readonly partitions?: number | undefined
-  /** After how long a silent owner is replaced, and how long a transaction may take; 10 seconds when absent. */
+  /** After how long a silent owner is replaced; 10 seconds when absent, 100 ms at least. */
   readonly lease?: Duration.Input | undefined
+  /** How long the handler may take for what shares a transaction; a minute, or the lease if longer, when absent. */
+  readonly timeout?: Duration.Input | undefined
 }
 
 /**

@@ -5,6 +5,7 @@ import * as PgStore from "effect-lifecycle/store/pg"
 import { SqlClient } from "effect/sql"
 import { pgTest } from "../postgres.ts"
 import { fresh, outboxContract } from "./outboxContract.ts"
+import { frozen } from "./processes.ts"
 
 const client = { maxConnections: 40 }
 const Pg = PgStore.layer().pipe(Layer.provideMerge(pgTest({ client })))
@@ -102,6 +103,48 @@ describe("Outbox, of PostgreSQL only", () => {
         assert.strictEqual(yield* pending, 1)
         yield* settle(second?.seq, second?.token)
         assert.strictEqual(yield* pending, 0)
+      }))
+    it.effect("takes nothing from a worker that has lost its lease and goes on publishing", () =>
+      Effect.gen(function*() {
+        const topic = fresh()
+        const box = yield* Outbox.Outbox
+        const entered = yield* Deferred.make<void>()
+        const latch = yield* Deferred.make<void, string>()
+        const ended = yield* Deferred.make<void>()
+        yield* box.enqueueAll([{ topic, key: "a", payload: 1 }, { topic, key: "a", payload: 2 }])
+        const other = yield* elsewhere({})
+        const got: Array<string> = []
+        yield* Effect.forkChild(frozen(other.run({
+          topics: [topic],
+          lease: "200 millis",
+          attempts: 1,
+          drain: 0,
+          publish: ({ payload }) =>
+            Deferred.succeed(entered, undefined).pipe(
+              Effect.andThen(Effect.sync(() => got.push(`first ${payload}`))),
+              Effect.andThen(Deferred.await(latch)),
+              Effect.ensuring(Deferred.succeed(ended, undefined))
+            )
+        })))
+        yield* Deferred.await(entered)
+        const hold = yield* Deferred.make<void>()
+        const second = yield* Effect.forkChild(box.run({
+          topics: [topic],
+          drain: 0,
+          publish: ({ payload, token }) =>
+            Effect.andThen(Effect.sync(() => got.push(`second ${payload} ${token}`)), Deferred.await(hold))
+        }))
+        yield* until(Effect.sync(() => got.length === 2))
+        // It says that the message is dead; the one that has it now is not done yet.
+        yield* Deferred.fail(latch, "no")
+        yield* Deferred.await(ended)
+        yield* Effect.sleep("100 millis")
+        assert.deepInclude(yield* box.status({ topics: [topic] }), { pending: 2, dead: 0, pausedKeys: 0 })
+        yield* Deferred.succeed(hold, undefined)
+        yield* until(Effect.map(box.status({ topics: [topic] }), ({ pending }) => pending === 0))
+        assert.deepStrictEqual(got, ["first 1", "second 1 2", "second 2 1"])
+        assert.strictEqual((yield* box.status({ topics: [topic] })).dead, 0)
+        yield* Fiber.interrupt(second)
       }))
     it.effect("does not look again and again at a thousand messages behind a paused key", () =>
       Effect.gen(function*() {

@@ -1,16 +1,12 @@
 import { assert, describe, layer as testLayer } from "@effect/vitest"
-import { Clock, Context, Deferred, Effect, Fiber, Latch, Layer, Schedule, Stream } from "effect"
+import { Context, Effect, Fiber, Latch, Layer, Schedule, Stream } from "effect"
 import { EventStore, MemoryStore, StateStore, Subscription } from "effect-lifecycle/store"
 import * as PgStore from "effect-lifecycle/store/pg"
-import { SqlClient } from "effect/sql"
 import { pgTest } from "../postgres.ts"
+import { client, elsewhere, eventually } from "./processes.ts"
 import { append, count, countOf, fresh, reach, run, seen, statusOf, type Stores } from "./subscriptionContract.ts"
 
 const subscriptions = Subscription.Subscriptions
-
-/** Until the condition holds; the last answer when it never does. */
-const eventually = <A, E, R>(self: Effect.Effect<A, E, R>, holds: (value: A) => boolean) =>
-  self.pipe(Effect.repeat({ until: holds, schedule: Schedule.spaced("10 millis") }), Effect.timeout("15 seconds"))
 
 /** How many partitions each owner has, the most first. */
 const shares = (name: string) =>
@@ -172,14 +168,14 @@ const contract = <E>(title: string, layer: Layer.Layer<Stores, E>): void => {
         yield* reach(name, last)
         assert.strictEqual(yield* countOf(name), 2)
       }))
-    it.effect("undo and blame a handler that is not done within the lease", () =>
+    it.effect("undo and blame a handler that is not done within its timeout", () =>
       Effect.gen(function*() {
         const { category, name, type } = fresh()
         let attempts = 0
         yield* run({
           name,
           categories: [category],
-          lease: "200 millis" as const,
+          timeout: "200 millis" as const,
           poison: "skip",
           retry: Schedule.recurs(1),
           handle: (event) =>
@@ -192,25 +188,10 @@ const contract = <E>(title: string, layer: Layer.Layer<Stores, E>): void => {
         assert.strictEqual(attempts, 3) // once with its batch, twice alone
         assert.strictEqual(yield* countOf(name), 1)
         const [letter] = yield* subscriptions.use((all) => all.deadLetters(name))
-        assert.include(letter?.reason, "within the lease (200 ms)")
+        assert.include(letter?.reason, "within its timeout (200 ms)")
       }))
   })
 }
-
-const client = { maxConnections: 40 }
-
-/** The same store as another process sees it. */
-const elsewhere = Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  return yield* Layer.build(Layer.fresh(PgStore.layer()).pipe(Layer.provide(Layer.succeed(SqlClient.SqlClient, sql))))
-})
-/** As a process that has stopped: what it has under way goes on, its timers do not. */
-const frozen = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(
-    Clock.Clock,
-    (clock) =>
-      Effect.provideService(self, Clock.Clock, Object.assign(Object.create(clock), { sleep: () => Effect.never }))
-  )
 
 describe("Partitions of a subscription", () => {
   contract("MemoryStore", MemoryStore.layer)
@@ -257,77 +238,6 @@ describe("Partitions of a subscription", () => {
         yield* sharesBecome(name, [1])
         yield* reach(name, yield* appendEach(category, type, 1))
         yield* assertEach(name, 1)
-      }))
-    it.effect("are taken from an owner that stalls, and its commit is refused with all it wrote", () =>
-      Effect.gen(function*() {
-        const { category, name, type } = fresh()
-        const entered = yield* Deferred.make<void>()
-        const latch = yield* Latch.make(false)
-        const refused = { writes: 0 }
-        const options = { name, categories: [category], lease: "300 millis" as const, batchSize: 1 }
-        // The stalled one writes to a row of its own: a row that both write would be waited for.
-        const stalled = yield* elsewhere
-        yield* Effect.addFinalizer(() => latch.open)
-        yield* Effect.forkChild(
-          Context.get(stalled, subscriptions).run({
-            ...options,
-            handle: (event) =>
-              Effect.gen(function*() {
-                yield* Deferred.succeed(entered, undefined)
-                yield* count(`${name}-stalled`, event)
-                refused.writes++
-                yield* latch.await
-              })
-          }).pipe(Effect.provideContext(stalled), frozen)
-        )
-        const last = yield* append(category, "a", type, 2)
-        yield* Deferred.await(entered)
-        const [before] = (yield* statusOf(name))?.owners ?? []
-        const start = (yield* statusOf(name))?.position
-        const go = yield* Latch.make(false)
-        yield* run({
-          ...options,
-          lease: "3 seconds",
-          handle: (event) => Effect.andThen(go.await, count(name, event))
-        })
-        const owner = Effect.map(statusOf(name), (status) => status?.partitions[0]?.owner)
-        yield* eventually(owner, (now) => now !== undefined && now !== before)
-        // The new owner has not moved the checkpoint yet: only its token tells the two apart.
-        yield* latch.open
-        yield* Effect.sleep("150 millis")
-        assert.strictEqual((yield* statusOf(name))?.position, start)
-        yield* go.open
-        yield* reach(name, last)
-        assert.strictEqual(yield* countOf(name), 2)
-        assert.strictEqual(refused.writes, 1)
-        assert.strictEqual(yield* countOf(`${name}-stalled`), 0)
-      }))
-    it.effect("are given up by an owner whose handler hangs and cannot be interrupted", () =>
-      Effect.gen(function*() {
-        const { category, name, type } = fresh()
-        const latch = yield* Latch.make(false)
-        const entered = yield* Deferred.make<void>()
-        const options = { name, categories: [category], lease: "300 millis" as const, batchSize: 1 }
-        const first = yield* elsewhere
-        yield* Effect.addFinalizer(() => latch.open)
-        yield* Effect.forkChild(
-          Context.get(first, subscriptions).run({
-            ...options,
-            handle: (event) =>
-              Effect.uninterruptible(Effect.gen(function*() {
-                yield* count(`${name}-hung`, event)
-                yield* Deferred.succeed(entered, undefined)
-                yield* latch.await
-              }))
-          }).pipe(Effect.provideContext(first))
-        )
-        const last = yield* append(category, "a", type)
-        yield* Deferred.await(entered)
-        yield* run({ ...options, lease: "3 seconds", handle: (event) => count(name, event) })
-        yield* reach(name, last)
-        yield* latch.open
-        yield* Effect.sleep("200 millis")
-        assert.deepStrictEqual([yield* countOf(name), yield* countOf(`${name}-hung`)], [1, 0])
       }))
   })
 })

@@ -86,6 +86,28 @@ describe("PgStore at the edges", () => {
         assert.match(JSON.stringify(plan), /states_[0-9a-f]{32}/)
       }))
 
+    it.effect("knows the stream of each event where there are more streams than it remembers", () =>
+      Effect.gen(function*() {
+        const store = yield* events
+        const sql = yield* SqlClient.SqlClient
+        const tenant = "of many streams"
+        const many = 10_500
+        yield* sql`with made as (
+            insert into es.streams (tenant, category, name, version)
+              select ${tenant}, 'Many', 'm-' || i, 2 from generate_series(1, ${many}::int) as i returning id, name
+          ) insert into es.events (stream_id, version, event_id, type, schema_version, data, meta, at)
+            select id, version, gen_random_uuid(), 'Came', 1, to_json(name), '{}', now()
+            from made, generate_series(1, 2) as version order by id + 500 * version`
+        const readers = yield* Effect.all(
+          Array.from({ length: 3 }, () => Stream.runCollect(store.readAll({ tenants: [tenant] }))),
+          { concurrency: "unbounded" }
+        )
+        for (const all of readers) {
+          assert.lengthOf(all, 2 * many)
+          assert.isTrue(all.every(({ data, stream }) => data === stream.id && stream.tenant === tenant))
+        }
+      }))
+
     it.effect("lets batches over the same streams in opposite order all through", () =>
       Effect.gen(function*() {
         const store = yield* events

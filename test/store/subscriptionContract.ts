@@ -127,6 +127,35 @@ export const subscriptionContract = <E>(title: string, layer: Layer.Layer<Stores
           yield* reach(name, yield* append(category, "a", type, 5))
           assert.strictEqual(yield* countOf(name), 5)
         }))
+      it.effect("has the transaction of the first event that it does not leave alone, and none without one", () =>
+        Effect.gen(function*() {
+          const { category, name, type } = fresh()
+          const unit = yield* UnitOfWork.UnitOfWork
+          const built: Array<number> = []
+          const open: Array<boolean> = []
+          let failures = 1
+          yield* run({
+            name,
+            categories: [category],
+            retry: Schedule.recurs(1),
+            handle: (event): Effect.Effect<void, unknown, StateStore.StateStore> => {
+              built.push(event.version)
+              return event.version < 3 ? Effect.void : Effect.gen(function*() {
+                open.push(yield* unit.isOpen)
+                yield* count(name, event)
+                if (event.version === 4 && failures-- > 0) return yield* Effect.fail("not yet")
+              })
+            }
+          })
+          yield* reach(name, yield* append(category, "a", type, 2))
+          assert.deepStrictEqual(built, [1, 2])
+          assert.strictEqual((yield* statusOf(name))?.partitions[0]?.paused, undefined)
+          // The batch of 3 and 4 is undone, and each is handled alone.
+          yield* reach(name, yield* append(category, "a", type, 2))
+          assert.deepStrictEqual(built, [1, 2, 3, 4, 3, 4])
+          assert.deepStrictEqual(open, [true, true, true, true])
+          assert.strictEqual(yield* countOf(name), 2)
+        }))
       it.effect("has each effect once when two runners share a name", () =>
         Effect.gen(function*() {
           const { category, name, type } = fresh()

@@ -113,13 +113,9 @@ const linesOf = (placed: Placed, story: Story, depth: number): ReadonlyArray<Lin
     const step = part.steps[index]
     const isCall = step?.kind === "call"
     // Calls that run at once lie beside one another, whichever is the longer.
-    for (
-      let last = open.at(-1);
-      last !== undefined && (last.end < end || (isCall && last.isCall));
-      last = open.at(-1)
-    ) {
-      open.pop()
-    }
+    const isOver = (other: { readonly end: number; readonly isCall: boolean }) =>
+      other.end < end || (isCall && other.isCall)
+    for (let last = open.at(-1); last !== undefined && isOver(last); last = open.at(-1)) open.pop()
     const at = depth + 1 + open.length
     lines.push({ ...line, service, startMillis: startMillis + item.startMillis, depth: at })
     if (item.durationMillis > 0) open.push({ end, isCall })

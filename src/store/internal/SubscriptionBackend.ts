@@ -36,6 +36,8 @@ export interface SubscriptionBackend {
   readonly lock: (name: string) => Effect.Effect<Division | undefined, StoreUnavailable>
   /** Notes that an owner is alive, for as long as the lease, and forgets those that are not. */
   readonly attend: (name: string, owner: string, leaseMillis: number) => Effect.Effect<void, StoreUnavailable>
+  /** Notes no more than that: nobody is forgotten, and nothing is waited for. `false` when the owner itself has been. */
+  readonly renew: (name: string, owner: string, leaseMillis: number) => Effect.Effect<boolean, StoreUnavailable>
   readonly leave: (name: string, owner: string) => Effect.Effect<void, StoreUnavailable>
   /** Changes the owner, under a new token. */
   readonly assign: (name: string, index: number, owner: string | undefined) => Effect.Effect<void, StoreUnavailable>

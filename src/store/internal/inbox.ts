@@ -1,5 +1,6 @@
 /** `Inbox` over any backend. */
-import { Effect, Exit, Option } from "effect"
+import { Cause, Effect, Exit, Option } from "effect"
+import * as Recorder from "../../lifecycle/Recorder.ts"
 import { Inbox, InvalidReceived, type Received } from "../Inbox.ts"
 import * as Tenant from "../Tenant.ts"
 import type { UnitOfWork } from "../UnitOfWork.ts"
@@ -27,15 +28,25 @@ export const make = (backend: InboxBackend, unit: UnitOfWork["Service"]): Inbox[
         if (invalid !== undefined) return yield* invalid
         const tenant = yield* Tenant.Current
         const joins = yield* unit.isOpen
+        const tell = (outcome: Recorder.MessageReceived["outcome"]) =>
+          Recorder.report(() => ({ _tag: "MessageReceived", source: message.source, outcome }))
         return yield* unit.run(Effect.gen(function*() {
-          if (!(yield* backend.record(tenant, message))) return Option.none<A>()
+          if (!(yield* backend.record(tenant, message))) {
+            yield* tell("repeated")
+            return Option.none<A>()
+          }
           // The record would outlive a failure that is caught inside the transaction around this one.
           const answer = joins
             ? yield* Effect.onExit(effect, (exit) =>
               Exit.isSuccess(exit) ? Effect.void : Effect.ignoreCause(backend.remove(tenant, message)))
             : yield* effect
+          yield* unit.afterCommit(tell("handled"))
           return Option.some(answer)
-        }))
+        })).pipe(
+          Effect.onError((cause) =>
+            Cause.hasInterruptsOnly(cause) ? Effect.void : tell("failed")
+          )
+        )
       }),
     seen: lookUp(backend.find),
     forget: lookUp(backend.remove),

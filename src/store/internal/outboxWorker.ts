@@ -1,5 +1,6 @@
 /** One worker of an outbox: claim, publish, settle, and keep the leases of what it holds. */
 import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Schedule, Semaphore } from "effect"
+import * as Recorder from "../../lifecycle/Recorder.ts"
 import * as Invalid from "../../resilience/InvalidOption.ts"
 import * as RetrySchedule from "../../resilience/RetrySchedule.ts"
 import type { Message, Options } from "../Outbox.ts"
@@ -36,6 +37,8 @@ const usualRetry = Schedule.exponential("1 second").pipe(
 /** Between two looks when something is due that cannot be claimed yet. */
 const leastMillis = 10
 const pruneEveryMillis = 60_000
+/** Between two reports of what there is to do. */
+const observeEveryMillis = 10_000
 /** How long a worker that stops tries to say what it has published. */
 const farewell = "5 seconds"
 
@@ -76,6 +79,8 @@ export const work = <E, R>(
     const signal = new Signal()
     let woken = true
     let stopping = false
+    const worker = yield* Effect.withFiber(Effect.succeed)
+    const recorder = worker.getRef(Recorder.Current)
 
     const wake = (): void => {
       woken = true
@@ -119,10 +124,36 @@ export const work = <E, R>(
     const settled = (batch: ReadonlyArray<Settlement>): void => {
       const done = new Set(batch)
       ended = ended.filter((settlement) => !done.has(settlement))
-      for (const { sequence, token } of batch) {
-        if (held.get(sequence)?.message.token === token) held.delete(sequence)
+      for (const settlement of batch) {
+        const { sequence, token } = settlement
+        const one = held.get(sequence)
+        if (one?.token !== token) continue
+        held.delete(sequence)
+        if (recorder !== undefined) tell(recorder, one.message, settlement)
       }
     }
+
+    const tell = (recorder: Recorder.Recorder, { at, attempt, topic }: Message, { outcome }: Settlement): void => {
+      if (outcome === "released") return
+      const ageMillis = Math.max(0, worker.getRef(Clock.Clock).currentTimeMillisUnsafe() - at.getTime())
+      recorder({ _tag: "MessageSettled", topic, outcome: told[outcome], attempt, ageMillis }, worker)
+    }
+
+    const observe = recorder === undefined ? Effect.void : backend.status(topics).pipe(
+      Effect.map(({ dead, oldestMillis = 0, pausedKeys, pending }) =>
+        recorder({
+          _tag: "OutboxObserved",
+          topics: topics?.join() ?? "*",
+          pending,
+          oldestMillis,
+          deadLetters: dead,
+          pausedKeys
+        }, worker)
+      ),
+      Effect.ignore,
+      Effect.andThen(Effect.sleep(observeEveryMillis)),
+      Effect.forever
+    )
 
     /**
      * Says what has ended, and takes what there is room for, the next messages of the same keys included. An interruption
@@ -188,17 +219,22 @@ export const work = <E, R>(
         const known = ended.some(({ sequence }) => sequence === one.message.sequence)
         if (!known) end(one.message, one.running ? "again" : "released", 0, "its worker was stopped")
       }
-      yield* Effect.timeoutOption(leases.persist(backend.settle(ended)), farewell)
+      const last = ended
+      const said = yield* Effect.timeoutOption(leases.persist(backend.settle(last)), farewell)
+      if (Option.isSome(said)) settled(last)
     })
 
     yield* Effect.forkScoped(keep)
     yield* Effect.forkScoped(prune)
+    yield* Effect.forkScoped(observe)
     return yield* Effect.onExit(
       loop,
       // On a fiber of its own, because this one is being interrupted.
       () => Effect.flatMap(Effect.forkDetach(stop, { startImmediately: true }), Fiber.await)
     )
   }))
+
+const told = { published: "published", again: "retried", dead: "buried", paused: "buried" } as const
 
 const nameOf = ({ id, key, topic }: Message): string => `message ${id} (${topic}${key === undefined ? "" : ` ${key}`})`
 

@@ -1,5 +1,5 @@
 /** One owner of a subscription: takes its share of the partitions, works on them, and gives them back. */
-import { Cause, Clock, Effect, Exit, Fiber } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Option } from "effect"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import { type Division, isAligned, lowest, planFor, turn } from "./division.ts"
 import { follow, persist, type Stores, type Work } from "./partition.ts"
@@ -31,7 +31,7 @@ export const run = <E, R>(
   { count, owner, position }: Ownership
 ): Effect.Effect<never, never, R> => {
   const { backend, unit } = stores
-  const { leaseMillis, name, progress } = work
+  const { leaseMillis, name, progress, timeoutMillis } = work
   const beat = Math.max(10, Math.min(beatMillis, Math.floor(leaseMillis / 5)))
   const loops = new Map<number, Loop>()
   const woken = new Signal()
@@ -69,9 +69,11 @@ export const run = <E, R>(
 
   const takeTurn = (now: number) =>
     unit.run(Effect.gen(function*() {
-      const stuck = loopsThat(({ busySince }) => busySince !== undefined && now - busySince > 2 * leaseMillis)
+      const stuck = loopsThat(({ busySince }) =>
+        busySince !== undefined && now - busySince > timeoutMillis + leaseMillis
+      )
       yield* divided(yield* locked)
-      // A handler that was interrupted at the end of its lease and still runs must not keep partitions from others.
+      // A handler that was interrupted at the end of its time and still runs must not keep partitions from others.
       yield* stuck.size > 0 ? backend.leave(name, owner) : backend.attend(name, owner, leaseMillis)
       const division = yield* locked
       const { claim, release } = turn(division, owner, stuck, loopsThat(({ leaving }) => leaving))
@@ -79,6 +81,21 @@ export const run = <E, R>(
       yield* Effect.forEach(claim, (index) => backend.assign(name, index, owner), { discard: true })
       return claim.length + release.length === 0 ? division : yield* locked
     }))
+
+  /**
+   * Keeps the lease while a turn is longer than it and a look at the division has to wait: for the lock, which another
+   * process may hold, or for a store that is away. Nothing here is waited for by others, or waits for them.
+   */
+  const heartbeat = Effect.gen(function*() {
+    const every = Math.floor(leaseMillis / 3)
+    yield* Effect.sleep(every)
+    if (loops.size === 0) return
+    const kept = yield* backend.renew(name, owner, leaseMillis).pipe(
+      Effect.timeoutOption(every),
+      Effect.orElseSucceed(Option.none<boolean>)
+    )
+    if (Option.isSome(kept) && !kept.value) wake() // forgotten: what it had may be somebody else's by now
+  }).pipe(Effect.forever)
 
   const loopsThat = (holds: (loop: Loop) => boolean): ReadonlySet<number> =>
     new Set([...loops].filter(([, loop]) => holds(loop)).map(([index]) => index))
@@ -159,6 +176,7 @@ export const run = <E, R>(
   }))
 
   return Effect.gen(function*() {
+    yield* Effect.forkChild(heartbeat)
     while (true) {
       dirty = false
       const { handovers } = progress

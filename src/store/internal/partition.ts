@@ -1,5 +1,5 @@
 /** One partition, for as long as this process holds it: from the mark to a page, to the handler, to the checkpoint. */
-import { Cause, Clock, Effect, Fiber, Option, Schedule, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Option, Schedule, Stream } from "effect"
 import type { EventStore, StoredEvent } from "../EventStore.ts"
 import type { Filter } from "../Subscription.ts"
 import { StoreUnavailable, type UnitOfWork } from "../UnitOfWork.ts"
@@ -17,12 +17,13 @@ export interface Stores {
 export interface Work<E, R> {
   readonly name: string
   readonly filter: Filter
-  /** Handles what shares a transaction, inside it. */
+  /** Handles what shares a transaction, inside it; called anew for every attempt. */
   readonly handle: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<void, E, R>
   readonly batchSize: number
   readonly retry: Schedule.Schedule<unknown, Cause.Cause<unknown>>
   readonly poison: "pause" | "skip"
   readonly leaseMillis: number
+  readonly timeoutMillis: number
   readonly progress: Progress
   readonly buried: () => void
 }
@@ -85,7 +86,7 @@ export const follow = <E, R>(
   work: Work<E, R>,
   { aligned, busy, checkpoint, count, generation, hold, plan }: Held
 ): Effect.Effect<void, never, R> => {
-  const { batchSize, buried, filter, handle, leaseMillis, name, poison, progress, retry } = work
+  const { batchSize, buried, filter, handle, name, poison, progress, retry, timeoutMillis } = work
   const share = count === 1 ? undefined : { of: count, index: hold.index }
   const saveAfter = saveAfterMillis(count)
 
@@ -97,10 +98,9 @@ export const follow = <E, R>(
 
   /** Does the work and moves the checkpoint, or neither. The row is touched last, so that nobody waits for the work. */
   const commit = <E, R>(state: State, to: Checkpoint, work: Effect.Effect<void, E, R>) =>
-    unit.run(Effect.andThen(
-      work,
-      Effect.flatMap(backend.move(hold, state.stored, to), (moved) => moved ? Effect.succeed(to) : Effect.fail(refused))
-    ))
+    unit.run(Effect.andThen(work, move(state, to)))
+  const move = (state: State, to: Checkpoint) =>
+    Effect.flatMap(backend.move(hold, state.stored, to), (moved) => moved ? Effect.succeed(to) : Effect.fail(refused))
 
   /** What says nothing about the event: the store is away, or the partition is somebody else's. */
   const ownFailure = (cause: Cause.Cause<unknown>): StoreUnavailable | Refused | undefined => {
@@ -113,17 +113,19 @@ export const follow = <E, R>(
     return undefined
   }
 
-  const slow = Effect.die(new Error(`The transaction of the handler was not done within the lease (${leaseMillis} ms)`))
-  const handleAll = (state: State, events: ReadonlyArray<StoredEvent>, to: bigint) => {
-    const inTime = Effect.timeoutOrElse(handle(events), { duration: leaseMillis, orElse: () => slow })
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  const slow = Effect.die(new Error(`The handler was not done within its timeout (${timeoutMillis} ms)`))
+  const handleAll = (state: State, events: ReadonlyArray<StoredEvent>, to: bigint) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
       busy(now)
-      return commit(state, { position: to, paused: undefined }, inTime)
+      const handled = handle(events)
+      const checkpoint = { position: to, paused: undefined }
+      // Nothing was done that could be undone, so the checkpoint needs no transaction.
+      if (isDone(handled)) return move(state, checkpoint)
+      return commit(state, checkpoint, Effect.timeoutOrElse(handled, { duration: timeoutMillis, orElse: () => slow }))
     }).pipe(
       Effect.ensuring(Effect.sync(() => busy(undefined))),
       Effect.sandbox
     )
-  }
 
   const handleOne = Effect.fnUntraced(function*(state: State, event: StoredEvent, to: bigint) {
     let attempts = 0
@@ -142,7 +144,7 @@ export const follow = <E, R>(
             commit(state, { position: to, paused: undefined }, backend.bury(name, event, reason, attempts)),
             () => Effect.sync(buried)
           )
-          : commit(state, { position: state.stored, paused: { position: event.position, reason } }, Effect.void)
+          : move(state, { position: state.stored, paused: { position: event.position, reason } })
       })
     )
   })
@@ -170,8 +172,7 @@ export const follow = <E, R>(
     return page === undefined ? Effect.void : Fiber.interrupt(page.events)
   })
 
-  const save = (state: State) =>
-    Effect.flatMap(commit(state, { position: state.position, paused: undefined }, Effect.void), stateOf)
+  const save = (state: State) => Effect.flatMap(move(state, { position: state.position, paused: undefined }), stateOf)
 
   const step = Effect.fnUntraced(function*(state: State) {
     if (state.paused !== undefined) {
@@ -231,6 +232,10 @@ export const follow = <E, R>(
 }
 
 const refused = new Refused()
+
+/** Whether an effect is a success that is there already. */
+export const isDone = (effect: Effect.Effect<unknown, unknown, unknown>): boolean =>
+  Exit.isExit(effect) && Exit.isSuccess(effect)
 
 /** Names the event, and fits into a row. */
 const reasonOf = (event: StoredEvent, cause: Cause.Cause<unknown>): string =>

@@ -1,5 +1,5 @@
 /** `Subscriptions` over any backend. */
-import { Effect, Exit, Option, Schedule, Stream } from "effect"
+import { Effect, Option, Schedule, Stream } from "effect"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import { InvalidOption } from "../../resilience/InvalidOption.ts"
 import type { EventStore, StoredEvent } from "../EventStore.ts"
@@ -9,13 +9,15 @@ import type { UnitOfWork } from "../UnitOfWork.ts"
 import { lowest } from "./division.ts"
 import { millisOf } from "./duration.ts"
 import * as owner from "./owner.ts"
-import { lookEveryMillis, persist } from "./partition.ts"
+import { isDone, lookEveryMillis, persist } from "./partition.ts"
 import { Progress } from "./progress.ts"
 import type { SubscriptionBackend } from "./SubscriptionBackend.ts"
 import { isStorable } from "./text.ts"
 import { uuid } from "./uuid.ts"
 
 const pageSize = 500
+/** How long a handler may take where nobody says so. */
+const leastTimeoutMillis = 60_000
 const usualRetry = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 3 }))
 
 /** As `Options`, with one handler for everything that shares a transaction. */
@@ -34,7 +36,7 @@ export const asTenant = <E, R>(event: StoredEvent, handled: Effect.Effect<void, 
 
 /**
  * Handles events one after another, each as its tenant; a batch of one tenant has that once. An effect that has succeeded
- * already costs nothing: most handlers leave most events alone.
+ * already costs nothing: most handlers leave most events alone. Where all have, so has the answer.
  */
 const inOrder = <E, R>(
   events: ReadonlyArray<StoredEvent>,
@@ -47,13 +49,13 @@ const inOrder = <E, R>(
       const event = events[index]
       if (event === undefined) break
       const handled = handle(event)
-      if (Exit.isExit(handled) && Exit.isSuccess(handled)) continue
+      if (isDone(handled)) continue
       return Effect.flatMap(shared ? handled : asTenant(event, handled), () => from(index + 1))
     }
     return Effect.void
   }
-  const all = Effect.suspend(() => from(0))
-  return shared ? asTenant(first, all) : all
+  const all = from(0)
+  return shared && !isDone(all) ? asTenant(first, all) : all
 }
 
 export const make = (
@@ -83,10 +85,12 @@ export const make = (
         poison = "pause",
         retry = usualRetry,
         tenants,
+        timeout,
         types
       } = options
       const leaseMillis = millisOf(lease)
-      yield* check({ name, batchSize, partitions, leaseMillis })
+      const timeoutMillis = timeout === undefined ? Math.max(leastTimeoutMillis, leaseMillis) : millisOf(timeout)
+      yield* check({ name, batchSize, partitions, leaseMillis, timeoutMillis })
       yield* outside("Subscriptions.run")
       yield* backend.start
       const fiber = yield* Effect.withFiber(Effect.succeed)
@@ -102,6 +106,7 @@ export const make = (
         retry,
         poison,
         leaseMillis,
+        timeoutMillis,
         progress: progressOf(name),
         buried: () => recorder?.({ _tag: "EventBuried", subscription: name }, fiber)
       }, { owner: uuid(fiber), count: partitions, position })
@@ -220,11 +225,12 @@ export const make = (
 }
 
 const check = (
-  { batchSize, leaseMillis, name, partitions }: {
+  { batchSize, leaseMillis, name, partitions, timeoutMillis }: {
     readonly name: string
     readonly batchSize: number
     readonly partitions: number
     readonly leaseMillis: number
+    readonly timeoutMillis: number
   }
 ): Effect.Effect<void, InvalidOption> => {
   const refuse = (option: string, value: string, allowed: string) =>
@@ -238,5 +244,6 @@ const check = (
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > 256) {
     return refuse("partitions", String(partitions), "a whole number from 1 to 256")
   }
+  if (timeoutMillis < 1) return refuse("timeout", `${timeoutMillis} ms`, "1 ms or more")
   return leaseMillis >= 100 ? Effect.void : refuse("lease", `${leaseMillis} ms`, "100 ms or more")
 }

@@ -1,4 +1,4 @@
-/** What commands, subscriptions and sagas say. */
+/** What commands, subscriptions, the outbox, the inbox and sagas say. */
 
 /**
  * A command or query has ended, or a handler with an event; `name` is then the handler's.
@@ -80,6 +80,55 @@ export interface SubscriptionObserved {
 export interface EventBuried {
   readonly _tag: "EventBuried"
   readonly subscription: string
+}
+
+/**
+ * An attempt to publish a message of an outbox has ended, and the outbox has noted how.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MessageSettled {
+  readonly _tag: "MessageSettled"
+  readonly topic: string
+  /** `retried`: it failed, and is tried again later; `buried`: it is a dead letter. */
+  readonly outcome: "published" | "retried" | "buried"
+  /** 1 the first time. */
+  readonly attempt: number
+  /** Since it was enqueued, the clock of the store and that of this process taken for the same. */
+  readonly ageMillis: number
+}
+
+/**
+ * What an outbox has to do, as one of its workers sees it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OutboxObserved {
+  readonly _tag: "OutboxObserved"
+  /** The topics that the worker looks at, joined by commas; `*` when it looks at all of them. */
+  readonly topics: string
+  /** To be published, those in flight included. */
+  readonly pending: number
+  /** The age of the oldest of them; 0 when there is none. */
+  readonly oldestMillis: number
+  readonly deadLetters: number
+  /** How many keys wait behind a dead letter. */
+  readonly pausedKeys: number
+}
+
+/**
+ * A message came to an inbox.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MessageReceived {
+  readonly _tag: "MessageReceived"
+  readonly source: string
+  /** `handled`: it was new, and what it did is committed; `repeated`: it had been handled before. */
+  readonly outcome: "handled" | "repeated" | "failed"
 }
 
 /**

@@ -73,6 +73,14 @@ export const make = (database: Database): SubscriptionBackend => {
         ...found,
         owners: new Map([...found.owners].filter(([, expires]) => expires > now)).set(owner, now + leaseMillis)
       }]),
+    renew: (name, owner, leaseMillis) =>
+      Effect.map(
+        change<boolean>(name, (found, now) =>
+          found.owners.has(owner)
+            ? [true, { ...found, owners: new Map(found.owners).set(owner, now + leaseMillis) }]
+            : [false, found]),
+        (renewed) => renewed === true
+      ),
     leave: (name, owner) =>
       change(name, (found) => [undefined, {
         ...found,

@@ -5,7 +5,8 @@ import type { AppendResult, TaggedEvent } from "../../DynamicConsistencyBoundary
 import type { InvalidAppend, StreamArchived } from "../../EventStore.ts"
 import type { UnitOfWork } from "../../UnitOfWork.ts"
 import type { BoundaryBackend } from "../BoundaryBackend.ts"
-import { answerOf, codeOf, eventArrays, eventOf, type EventRow, type ResultRow, toBigInt } from "./EventStorePg.ts"
+import { eventOf, type EventRow, toBigInt } from "./eventRows.ts"
+import { answerOf, codeOf, eventArrays, type ResultRow } from "./EventStorePg.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"
 
 interface TaggedRow extends EventRow {

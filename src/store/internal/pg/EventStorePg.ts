@@ -8,7 +8,6 @@ import {
   type Expectation,
   InvalidAppend,
   type ReadAllOptions,
-  type StoredEvent,
   StreamArchived
 } from "../../EventStore.ts"
 import type { StoreUnavailable } from "../../UnitOfWork.ts"
@@ -26,6 +25,7 @@ import {
 } from "../appends.ts"
 import { isStorable } from "../text.ts"
 import * as Coalescer from "./Coalescer.ts"
+import { columns, eventOfValues, type EventValues, namer, toBigInt } from "./eventRows.ts"
 import { inShare } from "./share.ts"
 import { isInTransaction, isUndone, orUnavailable, retrying, translate } from "./SqlFailure.ts"
 
@@ -45,36 +45,11 @@ interface ResultArrays {
   readonly last_positions: ReadonlyArray<unknown>
 }
 
-export interface EventRow {
-  readonly position: unknown
-  readonly version: unknown
-  readonly event_id: string
-  readonly type: string
-  readonly schema_version: number
-  readonly data: string
-  readonly meta: string
-  readonly at: Date | string
-}
-
-interface EventOfAnyRow extends EventRow {
-  readonly stream_id: unknown
-}
-
-interface NameRow {
-  readonly id: unknown
-  readonly tenant: string
-  readonly category: string
-  readonly name: string
-}
-
 /** Of a stream of a thousand events one statement reads all. */
 const pageSize = 1024
 
 /** An append of more events outweighs its commit: it gains nothing from company, and would hold the others up. */
 const mostShared = 32
-
-/** So many streams are known by name at most. Which one an event is of never changes, and ids are not used again. */
-const mostNames = 10_000
 
 /** The highest position there can be. */
 const lastPosition = 2n ** 63n - 1n
@@ -141,24 +116,14 @@ export const make = Effect.fnUntraced(function*(
     isUndone: (cause) => isUndone("append", cause)
   }, coalesce)
 
-  const names = new Map<unknown, StoredEvent["stream"]>()
-  /** Names of the streams that rows are of: to join them to every row would cost more than all else about it. */
-  const namesOf = (rows: ReadonlyArray<EventOfAnyRow>): Effect.Effect<typeof names, StoreUnavailable> => {
-    const missing = new Set<unknown>()
-    for (const { stream_id } of rows) if (!names.has(stream_id)) missing.add(stream_id)
-    if (missing.size === 0) return Effect.succeed(names)
-    return sql.unsafe<NameRow>(text.names, [[...missing].map(toBigInt)]).pipe(
-      orUnavailable("readAll"),
-      Effect.map((found) => {
-        if (names.size + found.length > mostNames) names.clear()
-        for (const { category, id, name, tenant } of found) names.set(id, { tenant, category, id: name })
-        return names
-      })
-    )
-  }
+  const named = namer(sql, schema)
 
-  const page = <Row extends EventRow>(statement: string, parameters: ReadonlyArray<unknown>, limit: number) =>
-    sql.unsafe<Row>(statement, [...parameters, Math.min(limit, pageSize)]).pipe(orUnavailable("read"))
+  const page = (statement: string, parameters: ReadonlyArray<unknown>, limit: number) =>
+    Effect.map(
+      orUnavailable("read")(sql.unsafe(statement, [...parameters, Math.min(limit, pageSize)]).values),
+      // What a statement answers is known by its columns only.
+      (rows) => rows as unknown as ReadonlyArray<EventValues>
+    )
 
   const readAll = (options: ReadAllOptions | undefined, tenants: ReadonlyArray<string> | undefined) => {
     const { after = 0n, categories, share, types, upTo = lastPosition } = options ?? {}
@@ -171,10 +136,9 @@ export const make = Effect.fnUntraced(function*(
       { after, left: limit },
       ({ after, left }) =>
         Effect.flatMap(
-          page<EventOfAnyRow>(statement, [after, upTo, ...parameters], left),
+          page(statement, [after, upTo, ...parameters], left),
           (rows) =>
-            Effect.map(namesOf(rows), (names) => {
-              const events = rows.map((row) => eventOf(row, names.get(row.stream_id) ?? nameless(row)))
+            Effect.map(named(rows), (events) => {
               const last = events.at(-1)
               const more = rows.length === pageSize && left > pageSize
               return [
@@ -216,7 +180,7 @@ export const make = Effect.fnUntraced(function*(
           { from, left: limit },
           ({ from, left }) =>
             Effect.map(page(backwards ? text.backwards : text.forwards, [tenant, category, id, from], left), (rows) => {
-              const events = rows.map((row) => eventOf(row, name))
+              const events = rows.map((row) => eventOfValues(row, name))
               const last = events.at(-1)
               const more = rows.length === pageSize && left > pageSize
               return [
@@ -253,8 +217,6 @@ export const make = Effect.fnUntraced(function*(
 })
 
 const textOf = (schema: string) => {
-  const columns =
-    "e.position, e.version, e.event_id, e.type, e.schema_version, e.data::text as data, e.meta::text as meta, e.at"
   const streamId = `(select id from ${schema}.streams where tenant = $1 and category = $2 and name = $3)`
   return {
     append: `select outcome, first_version, last_version, last_position from ${schema}.append(
@@ -291,12 +253,11 @@ const textOf = (schema: string) => {
       }
       return {
         parameters,
-        statement: `select ${columns}, e.stream_id
+        statement: `select ${columns}, e.stream_id::float8
           from ${schema}.events e${filtered ? ` join ${schema}.streams s on s.id = e.stream_id` : ""}
           where ${conditions} order by e.position limit $${parameters.length + 3}`
       }
     },
-    names: `select id, tenant, category, name from ${schema}.streams where id = any($1::bigint[])`,
     version: `select version from ${schema}.streams where tenant = $1 and category = $2 and name = $3`,
     findAppend: `select 1 as outcome, first_version, version as last_version, position as last_position
       from ${schema}.appends where stream_id = ${streamId} and command_id = $4`
@@ -320,10 +281,6 @@ const batchOf = (
     (index) => rows[index]?.outcome === 1 ? appendedOf(rows[index]) : undefined,
     (index) => Number(rows[index]?.last_version ?? 0)
   ))
-}
-
-const nameless = ({ position }: EventRow): never => {
-  throw new Error(`The event at position ${String(position)} is of no stream: the tables have been changed`)
 }
 
 const noAnswer = Exit.die(new Error("append answered without a row: the functions of the schema have been changed"))
@@ -392,19 +349,4 @@ const appendedOf = (row: ResultRow): Appended => ({
   version: Number(row.last_version),
   position: toBigInt(row.last_position),
   replayed: row.outcome === 1
-})
-
-/** Drivers answer an int8 as a bigint, a number or a string. */
-export const toBigInt = (value: unknown): bigint => typeof value === "bigint" ? value : BigInt(String(value))
-
-export const eventOf = (row: EventRow, stream: StoredEvent["stream"]): StoredEvent => ({
-  position: toBigInt(row.position),
-  stream,
-  version: Number(row.version),
-  id: row.event_id,
-  type: row.type,
-  schemaVersion: row.schema_version,
-  data: JSON.parse(row.data),
-  meta: row.meta === "{}" ? {} : JSON.parse(row.meta),
-  at: row.at instanceof Date ? row.at : new Date(row.at)
 })

@@ -56,6 +56,8 @@ export const make = (client: SqlClient.SqlClient, schema: string, highWater: Hig
       insert into ${owners} (name, owner, expires_at)
         values ($1, $2, clock_timestamp() + $3::bigint * interval '1 millisecond')
         on conflict (name, owner) do update set expires_at = excluded.expires_at`,
+    renew: `update ${owners} set expires_at = clock_timestamp() + $3::bigint * interval '1 millisecond'
+      where name = $1 and owner = $2 returning 1 as done`,
     leave: `delete from ${owners} where name = $1 and owner = $2`,
     assign: `update ${partitions} set owner = $3, token = token + 1 where name = $1 and partition = $2::int`,
     plan: `update ${subscriptions} set plan_count = $2::int, plan_at = $3::bigint where name = $1`,
@@ -126,6 +128,8 @@ export const make = (client: SqlClient.SqlClient, schema: string, highWater: Hig
     open: (name, count, position) => done("open subscription", text.open, [name, count, position]),
     lock: (name) => Effect.andThen(query("lock subscription", text.lock, [name]), find(name)),
     attend: (name, owner, leaseMillis) => done("attend subscription", text.attend, [name, owner, leaseMillis]),
+    renew: (name, owner, leaseMillis) =>
+      Effect.map(query("renew lease", text.renew, [name, owner, leaseMillis]), (rows) => rows.length > 0),
     leave: (name, owner) => done("leave subscription", text.leave, [name, owner]),
     assign: (name, index, owner) => done("assign partition", text.assign, [name, index, owner ?? null]),
     plan: (name, plan) => done("plan partitions", text.plan, [name, plan?.count ?? null, plan?.at ?? null]),

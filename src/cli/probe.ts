@@ -4,6 +4,8 @@ import { Argument, Command, Flag } from "effect/cli"
 import * as Probe from "../client/Probe.ts"
 import { diagnose } from "../lifecycle/Diagnosis.ts"
 import * as Timeline from "../lifecycle/Timeline.ts"
+import { X509Certificate } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { lines, measured } from "./findings.ts"
 
 /**
@@ -17,6 +19,41 @@ export class RequestFailed extends Schema.TaggedError<RequestFailed>()("RequestF
     return `The request failed: ${this.outcome}.`
   }
 }
+
+/**
+ * The file of `--ca` is not there, or holds nothing that could be trusted.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AuthoritiesUnusable extends Schema.TaggedError<AuthoritiesUnusable>()("AuthoritiesUnusable", {
+  file: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `--ca ${this.file} ${this.reason}: name a file of certificates in PEM, as \`openssl x509\` writes them.`
+  }
+}
+
+const certificates = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g
+
+/** The certificates of a file, each of them read once: Node would pass over a broken one and then trust nobody. */
+const authorities = Effect.fnUntraced(function*(file: string) {
+  const unusable = (reason: string) => new AuthoritiesUnusable({ file, reason })
+  const text = yield* Effect.try({
+    try: () => readFileSync(file, "utf8"),
+    catch: (cause) => unusable(`cannot be read (${(cause as NodeJS.ErrnoException).code})`)
+  })
+  const found = text.match(certificates) ?? []
+  if (found.length === 0) return yield* unusable("holds no certificate")
+  for (const [index, pem] of found.entries()) {
+    yield* Effect.try({
+      try: () => new X509Certificate(pem),
+      catch: () => unusable(`has a broken certificate (number ${index + 1})`)
+    })
+  }
+  return found.join("\n")
+})
 
 const printAll = (text: ReadonlyArray<string>) => Console.log(text.join("\n"))
 
@@ -67,13 +104,18 @@ export const probe = Command.make(
       Flag.withDefault(30),
       Flag.withDescription("seconds for the whole trip; 30 when absent")
     ),
+    ca: Flag.String("ca").pipe(
+      Flag.optional,
+      Flag.withDescription("a PEM file of the certificate authorities to trust instead of the system's")
+    ),
     insecure: Flag.Boolean("insecure").pipe(
       Flag.withAlias("k"),
       Flag.withDefault(false),
       Flag.withDescription("accept a certificate that cannot be verified")
     )
   },
-  Effect.fn("cli.probe")(function*({ data, header, insecure, method, timeout, url }) {
+  Effect.fn("cli.probe")(function*({ ca, data, header, insecure, method, timeout, url }) {
+    const trusted = Option.isSome(ca) ? yield* authorities(ca.value) : undefined
     const body = Option.getOrUndefined(data)
     const result = yield* Probe.probe({
       url,
@@ -81,6 +123,7 @@ export const probe = Command.make(
       headers: Object.fromEntries(header.map(parseHeader)),
       body,
       timeout: `${timeout} seconds`,
+      ca: trusted,
       rejectUnauthorized: !insecure
     }).pipe(Effect.catchTag("ProbeError", noAnswer))
     yield* draw(result.timeline)

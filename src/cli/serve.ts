@@ -48,7 +48,10 @@ export const serve = Command.make(
     ),
     workers: Flag.Int("workers").pipe(
       Flag.optional,
-      Flag.withDescription("run the services in so many processes behind the gateway, and replace one that dies")
+      Flag.withDescription(
+        "run the services in so many processes behind the gateway, and replace one that dies; " +
+          "/metrics of worker N is on ports of its own, 10 x N after --port"
+      )
     ),
     gateway: Flag.Boolean("gateway").pipe(
       Flag.withDefault(true),

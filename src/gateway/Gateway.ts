@@ -222,14 +222,13 @@ interface Failure {
 }
 
 const through = (down: Downstream, runtime: runtimes.Runtime, admission: Admission): Effect.Effect<void, Failure> =>
-  Effect.gen(function*() {
-    yield* admission.limit(down, runtime)
-    if (down.path === "*") return yield* options(down, runtime)
+  Effect.flatMap(admission.limit(down, runtime), (): Effect.Effect<void, Failure> => {
+    if (down.path === "*") return options(down, runtime)
     const route = runtimes.routeOf(runtime, down)
-    if (route === undefined) return yield* new Refusals.NoRoute()
-    down.route = `${route.prefix.replace(/\/$/, "")}/*`
+    if (route === undefined) return Effect.fail(new Refusals.NoRoute())
+    down.route = route.pattern
     const forward = runtimes.using(route, route.proxy.forward(down))
-    return yield* down.upgrade === undefined ? admission.admit(forward) : forward
+    return down.upgrade === undefined ? admission.admit(forward) : forward
   })
 
 /** `OPTIONS *` asks the gateway itself. */

@@ -177,6 +177,8 @@ export interface Options<T extends Target> {
   readonly ejection?: EjectionOptions | undefined
 }
 
+type Wish = Pick<UseOptions<never, never>, "avoid" | "preferred">
+
 interface Entry<T> {
   readonly target: T
   readonly weight: number
@@ -220,34 +222,35 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
       keys: { idleTimeToLive: "365 days", maximum: entries.length }
     })
     const circuitOf = (entry: Entry<T>) => breaker.snapshot(entry.target.id)
+    const circuits = Effect.forEach(entries, circuitOf)
 
-    const choose = Effect.fnUntraced(function*(preferred: string | undefined, avoid: ReadonlySet<string> | undefined) {
-      const available: Array<Entry<T>> = []
-      let retryAfterMillis = Number.POSITIVE_INFINITY
-      for (const entry of entries) {
-        const circuit = yield* circuitOf(entry)
-        if (admits(circuit)) available.push(entry)
-        else retryAfterMillis = Math.min(retryAfterMillis, circuit.retryAfterMillis)
-      }
-      if (available.length === 0) {
-        return yield* new NoHealthyUpstream({ balancer: options.name, targets: entries.length, retryAfterMillis })
-      }
+    const choose = (
+      states: ReadonlyArray<CircuitBreaker.Snapshot>,
+      { avoid, preferred }: Wish
+    ): Entry<T> | undefined => {
+      const available = entries.filter((_, index) => admits(states[index]))
       const fresh = avoid === undefined ? available : available.filter((entry) => !avoid.has(entry.target.id))
       const candidates = fresh.length > 0 ? fresh : available
       const wanted = preferred === undefined
         ? undefined
         : candidates.find((entry) => entry.target.id === preferred)
       return wanted ?? pick(candidates, policy)
-    })
+    }
 
-    const begin = (preferred: string | undefined, avoid: ReadonlySet<string> | undefined) =>
-      Effect.acquireRelease(
-        Effect.gen(function*() {
-          const startNanos = yield* Clock.monotonicTimeNanos
-          const entry = yield* choose(preferred, avoid)
-          entry.inFlight++
-          entry.calls++
-          yield* Effect.withFiber((fiber) => {
+    const begin = (wish: Wish): Effect.Effect<Entry<T>, NoHealthyUpstream, Scope.Scope> =>
+      Effect.withFiber((fiber) => {
+        const startNanos = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+        return Effect.acquireRelease(
+          Effect.flatMap(circuits, (states) => {
+            const entry = choose(states, wish)
+            if (entry === undefined) {
+              const retryAfterMillis = Math.min(...states.map((state) => state.retryAfterMillis))
+              return Effect.fail(
+                new NoHealthyUpstream({ balancer: options.name, targets: entries.length, retryAfterMillis })
+              )
+            }
+            entry.inFlight++
+            entry.calls++
             fiber.getRef(Recorder.Current)?.({
               _tag: "StagesTimed",
               stages: [{
@@ -258,12 +261,11 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
                 endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
               }]
             }, fiber)
-            return Effect.void
-          })
-          return entry
-        }),
-        (entry) => Effect.sync(() => void entry.inFlight--)
-      )
+            return Effect.succeed(entry)
+          }),
+          (entry) => Effect.sync(() => void entry.inFlight--)
+        )
+      })
 
     const { health } = options
     if (health !== undefined) yield* watch(entries, health, breaker)
@@ -273,7 +275,7 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
       targets: options.targets,
       use: (call, use = {}) =>
         Effect.flatMap(
-          begin(use.preferred, use.avoid),
+          begin(use),
           (entry) => breaker.run(entry.target.id, call(entry.target), { classify: use.classify })
         ),
       snapshot: Effect.forEach(entries, (entry) =>
@@ -290,8 +292,8 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
   })
 }
 
-const admits = (circuit: CircuitBreaker.Snapshot): boolean =>
-  circuit.state === "Closed" || (circuit.state === "Open" && circuit.retryAfterMillis === 0) ||
+const admits = (circuit: CircuitBreaker.Snapshot | undefined): boolean =>
+  circuit === undefined || circuit.state === "Closed" || (circuit.state === "Open" && circuit.retryAfterMillis === 0) ||
   (circuit.state === "HalfOpen" && circuit.probes === 0)
 
 /** Smooth weighted turns, as in nginx: everybody gains its weight, the richest is taken and pays for all. */
@@ -306,7 +308,9 @@ const inTurn = <T>(candidates: ReadonlyArray<Entry<T>>): Entry<T> => {
   return richest
 }
 
-const pick = <T>(candidates: ReadonlyArray<Entry<T>>, policy: Policy): Entry<T> => {
+const pick = <T>(candidates: ReadonlyArray<Entry<T>>, policy: Policy): Entry<T> | undefined => {
+  const [first, ...others] = candidates
+  if (first === undefined || others.length === 0) return first
   if (policy === "round-robin") return inTurn(candidates)
   const load = (entry: Entry<T>) => entry.inFlight / entry.weight
   const least = Math.min(...candidates.map(load))

@@ -54,10 +54,10 @@
  *
  * @since 0.1.0
  */
-import { Clock, type Duration, Effect, type Scope } from "effect"
+import { Clock, Duration, Effect, type Fiber, type Scope } from "effect"
 import type { InformationEvent } from "node:http"
 import * as Recorder from "../lifecycle/Recorder.ts"
-import * as Deadline from "../request/Deadline.ts"
+import type * as Deadline from "../request/Deadline.ts"
 import * as Propagation from "../request/Propagation.ts"
 import * as Attempt from "../resilience/Attempt.ts"
 import { finiteMillis, wholeNumber } from "../resilience/InvalidOption.ts"
@@ -70,8 +70,8 @@ import { relay, tunnel } from "./internal/relay.ts"
 import { type BodyError, type Memory, prepare, type Prepared } from "./internal/requestBody.ts"
 import { strip } from "./internal/routing.ts"
 import type { UpstreamFailed, UpstreamTimeout } from "./internal/upstreamFailure.ts"
-import { type Answer, send } from "./internal/upstreamRequest.ts"
-import type { NoHealthyUpstream } from "./LoadBalancer.ts"
+import { type Answer, send, type SendError } from "./internal/upstreamRequest.ts"
+import type * as LoadBalancer from "./LoadBalancer.ts"
 import type { Upstream, UpstreamPool } from "./UpstreamPool.ts"
 
 /**
@@ -115,7 +115,7 @@ export interface Options {
 export type ForwardError =
   | UpstreamFailed
   | UpstreamTimeout
-  | NoHealthyUpstream
+  | LoadBalancer.NoHealthyUpstream
   | CircuitOpen
   | Deadline.DeadlineExceeded
   | BodyError
@@ -138,12 +138,6 @@ export interface Shared {
   readonly memory?: Memory | undefined
 }
 
-interface Taken {
-  readonly status: number
-  readonly answer: Answer
-  readonly target: Upstream
-}
-
 /**
  * @category constructors
  * @since 0.1.0
@@ -159,11 +153,12 @@ export const make = (options: Options, shared: Shared = {}): ReverseProxy => {
   const answerMillis = finiteMillis(module, "answerTimeout", options.answerTimeout ?? "30 seconds")
   const idleMillis = finiteMillis(module, "idleTimeout", options.idleTimeout ?? "60 seconds")
   const tunnelMillis = finiteMillis(module, "tunnelTimeout", options.tunnelTimeout ?? "10 minutes")
-  const requestTimeout = options.requestTimeout ?? "60 seconds"
+  const requestTimeout = Duration.fromInputUnsafe(options.requestTimeout ?? "60 seconds")
   const memory = shared.memory ??
     { limitBytes: wholeNumber(module, "bufferBytes", options.bufferBytes ?? 67_108_864, 1), usedBytes: 0 }
   const cookie = options.stickyCookie
 
+  /** What one attempt sends; the headers that all attempts have in common are made once. */
   const attempt = (down: Downstream, prepared: Prepared, upgrade: string | undefined, state: State) => {
     const client = TrustedHops.clientAddress(down.peer, down.headers.get("x-forwarded-for")?.join(","), trusts)
     const base = forwarding.requestHeaders(down.headers, {
@@ -180,92 +175,97 @@ export const make = (options: Options, shared: Shared = {}): ReverseProxy => {
       upgrade
     })
     frame(base, down.method, prepared)
+    const common = forwarding.flat(base)
     const path = strip(down.path, options.strip)
-    return (
-      info: Attempt.Attempt,
-      target: Upstream
-    ): Effect.Effect<Taken, UpstreamFailed | UpstreamTimeout, Scope.Scope> =>
+    const onConnected = () => {
+      state.touched = true
+      prepared.flows?.()
+    }
+    const onEarlyHints = (hints: InformationEvent) => earlyHints(down, hints)
+    return (info: Attempt.Attempt, target: Upstream): Effect.Effect<Answer, SendError, Scope.Scope> =>
       Effect.flatMap(Propagation.inject(), (carried) => {
-        state.targets.add(target.id)
-        down.tried = state.targets.size
+        state.target = target
+        state.tried.add(target.id)
+        down.tried = state.tried.size
         return send({
           pool: pool.name,
           target,
-          agent: pool.agentOf(target),
           method: down.method,
           path,
-          headers: { ...base, ...carried, [Attempt.header]: Attempt.encode(info) },
+          headers: [...common, ...forwarding.flat(carried), Attempt.header, Attempt.encode(info)],
+          upgrades: upgrade !== undefined,
           body: prepared.body,
           connectMillis: pool.connectMillis,
           answerMillis,
           idleMillis,
-          onConnected: () => {
-            state.touched = true
-            prepared.flows()
-          },
-          onEarlyHints: (hints) => earlyHints(down, hints)
+          onConnected,
+          onEarlyHints
         })
-      }).pipe(Effect.map((answer) => ({ status: answer.response.statusCode ?? 502, answer, target })))
+      })
   }
 
-  const head = Effect.fnUntraced(function*(down: Downstream, upgrade: string | undefined) {
-    const startNanos = yield* Clock.monotonicTimeNanos
-    const prepared = yield* prepare(down, { buffer: options.buffer ?? "none", limitBytes, idleMillis, memory })
-    const state: State = { targets: new Set(), touched: false, last: undefined }
-    const sent = cookie === undefined ? undefined : forwarding.cookieOf(down.headers.get("cookie")?.join("; "), cookie)
-    const preferred = sent === undefined ? undefined : pool.byToken(sent)
-    const once = attempt(down, prepared, upgrade, state)
-    yield* proxyTimed(startNanos)
-    const run = pool.strategy.run(
-      (info) =>
-        pool.balancer.use(
-          (target) => Effect.tapError(once(info, target), (error) => Effect.sync(() => state.last = error)),
-          {
-            preferred,
-            avoid: state.targets,
-            classify: pool.classify
-          }
-        ).pipe(
-          // That no target is left says less than what the last one did.
-          Effect.catchTag("NoHealthyUpstream", (error) => Effect.fail(state.last ?? error))
-        ),
+  /** The head of the answer, from whichever target gives one. */
+  const ask = (
+    down: Downstream,
+    prepared: Prepared,
+    state: State
+  ): Effect.Effect<Answer, ForwardError, Scope.Scope> => {
+    const once = attempt(down, prepared, down.upgrade === undefined ? undefined : "websocket", state)
+    const use: LoadBalancer.UseOptions<Answer, SendError> = {
+      preferred: state.sticky === undefined ? undefined : pool.byToken(state.sticky),
+      avoid: state.tried,
+      classify: pool.classify
+    }
+    return pool.strategy.run(
+      (info) => pool.balancer.use((target) => Effect.tapError(once(info, target), (e) => failedWith(state, e)), use),
       {
         method: down.method,
         hasIdempotencyKey: down.headers.has("idempotency-key"),
+        endsAtDeadline: true,
         // Asked after each attempt: what was never sent may be sent again, what has streamed away cannot.
         get idempotent() {
           return !state.touched ? true : prepared.body._tag === "Stream" ? false : undefined
         }
       }
+    ).pipe(
+      // That no target is left says less than what the last one did.
+      Effect.catchTag("NoHealthyUpstream", (error) => Effect.fail(state.last ?? error))
     )
-    const taken = yield* prepared.failed === undefined ? run : Effect.raceFirst(run, prepared.failed)
-    const token = pool.tokenOf(taken.target)
-    const setCookie = cookie === undefined || sent === token
-      ? undefined
-      : `${cookie}=${token}; Path=/; HttpOnly; SameSite=Lax${down.secure ? "; Secure" : ""}`
-    return { ...taken, setCookie }
-  })
+  }
 
+  const reply = (down: Downstream, answer: Answer, state: State): Effect.Effect<void> => {
+    const { response } = answer
+    const headers = forwarding.responseHeaders(forwarding.read(response.rawHeaders), {
+      via,
+      httpVersion: response.httpVersion,
+      requestId: down.requestId,
+      internal,
+      stripped: options.strip,
+      origin: state.target?.id ?? "",
+      setCookie: cookie === undefined || state.target === undefined || state.target.token === state.sticky
+        ? undefined
+        : `${cookie}=${state.target.token}; Path=/; HttpOnly; SameSite=Lax${down.secure ? "; Secure" : ""}`
+    })
+    if (answer.tunnel === undefined || down.upgrade === undefined) return relay(down, answer, headers, internal)
+    headers["connection"] = "Upgrade"
+    headers["upgrade"] = "websocket"
+    const { head, socket } = down.upgrade
+    return tunnel(down, socket, head, { ...answer, tunnel: answer.tunnel }, headers, tunnelMillis)
+  }
+
+  const body = { buffer: options.buffer ?? "none", limitBytes, idleMillis, memory } as const
   const forward = (down: Downstream): Effect.Effect<void, ForwardError> =>
-    Effect.scoped(Effect.gen(function*() {
-      const upgrade = down.upgrade === undefined ? undefined : "websocket"
-      const { answer, setCookie, target } = yield* Deadline.enforce(head(down, upgrade))
-      const headers = forwarding.responseHeaders(forwarding.read(answer.response.rawHeaders), {
-        via,
-        httpVersion: answer.response.httpVersion,
-        requestId: down.requestId,
-        internal,
-        stripped: options.strip,
-        origin: target.id,
-        setCookie
+    Effect.scoped(Effect.withFiber((fiber) => {
+      const startNanos = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+      return Effect.flatMap(prepare(down, body), (prepared) => {
+        const sticky = cookie === undefined
+          ? undefined
+          : forwarding.cookieOf(down.headers.get("cookie")?.join("; "), cookie)
+        const state: State = { sticky, tried: new Set(), touched: false, target: undefined, last: undefined }
+        const answer = ask(down, prepared, state)
+        proxyTimed(fiber, startNanos)
+        return Effect.flatMap(answer, (answer) => reply(down, answer, state))
       })
-      if (answer.tunnel !== undefined && down.upgrade !== undefined) {
-        headers["connection"] = "Upgrade"
-        headers["upgrade"] = "websocket"
-        const { head: clientHead, socket } = down.upgrade
-        return yield* tunnel(down, socket, clientHead, { ...answer, tunnel: answer.tunnel }, headers, tunnelMillis)
-      }
-      yield* relay(down, answer, headers, internal)
     }))
 
   return {
@@ -280,10 +280,19 @@ export const make = (options: Options, shared: Shared = {}): ReverseProxy => {
 }
 
 interface State {
-  readonly targets: Set<string>
+  /** What the client's cookie says. */
+  readonly sticky: string | undefined
+  readonly tried: Set<string>
   /** A connection has stood: the target may have seen the request. */
   touched: boolean
-  last: UpstreamFailed | UpstreamTimeout | undefined
+  /** The one asked last. */
+  target: Upstream | undefined
+  last: SendError | undefined
+}
+
+const failedWith = (state: State, error: SendError): Effect.Effect<void> => {
+  state.last = error
+  return Effect.void
 }
 
 /** Says how long the body is. A body without a length is chunked, whatever the method: else it would look like a request. */
@@ -305,17 +314,14 @@ const earlyHints = (down: Downstream, info: InformationEvent): void => {
   }
 }
 
-const proxyTimed = (startNanos: bigint): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => {
-    fiber.getRef(Recorder.Current)?.({
-      _tag: "StagesTimed",
-      stages: [{
-        _tag: "StageTimed",
-        stage: "Proxy",
-        name: "gateway/ReverseProxy",
-        startNanos,
-        endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
-      }]
-    }, fiber)
-    return Effect.void
-  })
+const proxyTimed = (fiber: Fiber.Fiber<unknown, unknown>, startNanos: bigint): void =>
+  fiber.getRef(Recorder.Current)?.({
+    _tag: "StagesTimed",
+    stages: [{
+      _tag: "StageTimed",
+      stage: "Proxy",
+      name: "gateway/ReverseProxy",
+      startNanos,
+      endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+    }]
+  }, fiber)

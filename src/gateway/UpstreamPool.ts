@@ -41,7 +41,7 @@ import * as RequestStrategy from "../resilience/RequestStrategy.ts"
 import * as RetryBudget from "../resilience/RetryBudget.ts"
 import * as RetrySchedule from "../resilience/RetrySchedule.ts"
 import * as Verdict from "../resilience/Verdict.ts"
-import { type Answer, send } from "./internal/upstreamRequest.ts"
+import { send } from "./internal/upstreamRequest.ts"
 import * as LoadBalancer from "./LoadBalancer.ts"
 
 export { UpstreamFailed, UpstreamTimeout } from "./internal/upstreamFailure.ts"
@@ -54,6 +54,10 @@ export { UpstreamFailed, UpstreamTimeout } from "./internal/upstreamFailure.ts"
  */
 export interface Upstream extends LoadBalancer.Target {
   readonly url: URL
+  /** A name that tells nothing of its address. */
+  readonly token: string
+  /** How Node connects to it. */
+  readonly connection: Https.RequestOptions
 }
 
 /**
@@ -102,10 +106,8 @@ export interface UpstreamPool {
   readonly strategy: RequestStrategy.RequestStrategy
   /** What an answer or a failure says about the target. */
   readonly classify: (exit: Exit.Exit<{ readonly status: number }, unknown>) => Verdict.Outcome
-  readonly agentOf: (target: Upstream) => Http.Agent
   readonly connectMillis: number
-  /** A name for a target that tells nothing of its address. */
-  readonly tokenOf: (target: Upstream) => string
+  /** The id of the target with this token. */
   readonly byToken: (token: string) => string | undefined
 }
 
@@ -120,11 +122,11 @@ class Unhealthy extends Schema.TaggedError<Unhealthy>()("Unhealthy", { status: S
 export const make = (options: Options): Effect.Effect<UpstreamPool, never, Scope.Scope> => {
   const module = "UpstreamPool.make"
   const { name } = options
-  const targets = options.targets.map((given): Upstream => {
+  const targetOf = (given: Options["targets"][number], agents: Agents): Upstream => {
     const { url: text, weight } = typeof given === "string" ? { url: given, weight: undefined } : given
     const url = new URL(text)
-    return { id: url.origin, url, weight }
-  })
+    return { id: url.origin, url, weight, token: token(name, url.origin), connection: connectionTo(url, agents) }
+  }
   const connectMillis = finiteMillis(module, "connectTimeout", options.connectTimeout ?? "5 seconds")
   const agentOptions: Https.AgentOptions = {
     keepAlive: true,
@@ -139,9 +141,11 @@ export const make = (options: Options): Effect.Effect<UpstreamPool, never, Scope
   const attempts = wholeNumber(module, "retries.attempts", options.retries?.attempts ?? 2, 1, 10)
   const ratio = between(module, "retries.ratio", options.retries?.ratio ?? 0.2, 0, 10)
   return Effect.gen(function*() {
-    const plain = yield* agent(() => new Http.Agent(agentOptions))
-    const secure = yield* agent(() => new Https.Agent(agentOptions))
-    const agentOf = (target: Upstream): Http.Agent => target.url.protocol === "https:" ? secure : plain
+    const agents: Agents = {
+      "http:": yield* agent(() => new Http.Agent(agentOptions)),
+      "https:": yield* agent(() => new Https.Agent(agentOptions))
+    }
+    const targets = options.targets.map((given) => targetOf(given, agents))
     const { health } = options
     const balancer = yield* LoadBalancer.make<Upstream>({
       name,
@@ -150,7 +154,7 @@ export const make = (options: Options): Effect.Effect<UpstreamPool, never, Scope
       ejection: options.ejection,
       health: health === undefined ? undefined : {
         ...health,
-        check: (target) => check(name, target, agentOf(target), health.path, connectMillis)
+        check: (target) => check(name, target, health.path, connectMillis)
       }
     })
     const budget = yield* RetryBudget.ratio({
@@ -158,7 +162,7 @@ export const make = (options: Options): Effect.Effect<UpstreamPool, never, Scope
       ratio,
       minimumPerSecond: options.retries?.minimumPerSecond
     })
-    const tokens = new Map(targets.map((target) => [token(name, target.id), target.id] as const))
+    const ids = new Map(targets.map((target) => [target.token, target.id]))
     return {
       name,
       balancer,
@@ -172,12 +176,29 @@ export const make = (options: Options): Effect.Effect<UpstreamPool, never, Scope
         verdict: verdictOf(retried)
       }),
       classify: (exit) => outcomeOf(exit, ejecting),
-      agentOf,
       connectMillis,
-      tokenOf: (target) => token(name, target.id),
-      byToken: (value) => tokens.get(value)
+      byToken: (token) => ids.get(token)
     } satisfies UpstreamPool
   })
+}
+
+interface Agents {
+  readonly "http:": Http.Agent
+  readonly "https:": Https.Agent
+}
+
+const connectionTo = (url: URL, agents: Agents): Https.RequestOptions => {
+  const protocol = url.protocol === "https:" ? "https:" : "http:"
+  const host = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname
+  return {
+    protocol,
+    host,
+    port: url.port === "" ? (protocol === "https:" ? 443 : 80) : Number(url.port),
+    agent: agents[protocol],
+    setHost: false,
+    // The certificate is of the target, whatever host the client asked for.
+    ...(protocol === "https:" ? { servername: /[:\d]$/.test(host) ? "" : host } : {})
+  }
 }
 
 const agent = <A extends Http.Agent>(build: () => A): Effect.Effect<A, never, Scope.Scope> =>
@@ -215,23 +236,18 @@ const outcomeOf = (
     ? "failure"
     : "neutral"
 
-const check = (pool: string, target: Upstream, agent: Http.Agent, path: string, connectMillis: number) =>
+const check = (pool: string, target: Upstream, path: string, connectMillis: number) =>
   Effect.scoped(Effect.flatMap(
     send({
       pool,
       target,
-      agent,
       method: "GET",
       path,
-      headers: { host: target.url.host, "user-agent": "lifecycle-gateway-health" },
+      headers: ["host", target.url.host, "user-agent", "lifecycle-gateway-health"],
       body: { _tag: "Empty" },
       connectMillis,
       answerMillis: 0,
-      idleMillis: connectMillis,
-      onConnected: () => {}
+      idleMillis: connectMillis
     }),
-    ({ response }: Answer) => {
-      const status = response.statusCode ?? 0
-      return status >= 200 && status < 400 ? Effect.void : Effect.fail(new Unhealthy({ status }))
-    }
+    ({ status }) => status >= 200 && status < 400 ? Effect.void : Effect.fail(new Unhealthy({ status }))
   ))

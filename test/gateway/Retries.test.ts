@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { RequestListener } from "node:http"
-import { ask, closedPort, gateway, rawUpstream, until, upstream } from "./harness.ts"
+import { ReverseProxy, UpstreamPool } from "effect-lifecycle/gateway"
+import type { EventEmitter } from "node:events"
+import { Agent, createServer, type RequestListener } from "node:http"
+import { ask, closedPort, gateway, listen, rawUpstream, until, upstream } from "./harness.ts"
 
 const dying = rawUpstream((socket) => socket.once("data", () => socket.destroy()))
 
@@ -153,14 +155,14 @@ describe("a target that does not work", () => {
       })
       const steady = yield* answering(200)
       const door = yield* gateway([flaky.origin, steady.origin], {
-        upstream: { ejection: { failures: 2, duration: "300 millis" } }
+        upstream: { ejection: { failures: 2, duration: "2 seconds" } }
       })
       for (let n = 0; n < 10; n++) assert.strictEqual((yield* ask(door.port, "/")).status, 200)
       assert.strictEqual(asked, 2)
       const [state] = (yield* door.snapshot).upstreams["users"] ?? []
       assert.deepInclude(state, { available: false })
       broken = false
-      yield* Effect.sleep("320 millis")
+      yield* Effect.sleep("2020 millis")
       const texts: Array<string> = []
       for (let n = 0; n < 4; n++) texts.push((yield* ask(door.port, "/")).text)
       assert.include(texts, "flaky")
@@ -227,6 +229,37 @@ describe("connections to upstreams", () => {
       const { port } = yield* gateway([alive.origin])
       for (let n = 0; n < 5; n++) yield* ask(port, "/", { method: "POST", body: "x" })
       assert.strictEqual(alive.sockets.size, 1)
+    }))
+
+  it.live("are left as they were found, on both sides, after bodies both ways", () =>
+    Effect.gen(function*() {
+      const listeners: Array<ReadonlyArray<number>> = []
+      const pool = yield* UpstreamPool.make({
+        name: "users",
+        targets: [(yield* answering(200, (_, response) => response.end("x".repeat(100_000)))).origin]
+      })
+      const proxy = ReverseProxy.make({ pool })
+      const upstreams = pool.balancer.targets[0]!.connection.agent as Agent
+      const run = Effect.runForkWith(yield* Effect.context())
+      const count = (emitter: EventEmitter | undefined) =>
+        emitter?.eventNames().reduce((sum, name) => sum + emitter.listenerCount(name), 0) ?? -1
+      const door = yield* listen(() =>
+        createServer((request, response) => {
+          const [idle] = Object.values(upstreams.freeSockets).flatMap((sockets) => sockets ?? [])
+          listeners.push([count(request.socket), count(idle)])
+          run(proxy.handle(request, response))
+        })
+      )
+      const agent = yield* Effect.acquireRelease(
+        Effect.sync(() => new Agent({ keepAlive: true, maxSockets: 1 })),
+        (agent) => Effect.sync(() => agent.destroy())
+      )
+      for (let n = 0; n < 20; n++) {
+        const { text } = yield* ask(door.port, "/", { method: "POST", body: "y".repeat(1000), agent })
+        assert.lengthOf(text, 100_000)
+      }
+      assert.strictEqual(door.sockets.size, 1)
+      assert.deepStrictEqual(listeners.at(-1), listeners[2])
     }))
 
   it.live("that the upstream closes while idle cost an idempotent request nothing", () =>

@@ -1,7 +1,10 @@
 /** One exchange from its first header to its last byte: what it carries, who may end it, and what is said when it fails. */
-import { Cause, Clock, type Duration, Effect, Exit, Option } from "effect"
+import { Cause, Clock, type Duration, Effect, Exit, type Fiber, Option } from "effect"
 import * as Recorder from "../../lifecycle/Recorder.ts"
+import * as Deadline from "../../request/Deadline.ts"
+import * as Priority from "../../request/Priority.ts"
 import * as Propagation from "../../request/Propagation.ts"
+import * as RequestId from "../../request/RequestId.ts"
 import { defaults } from "../../server/SecurityHeaders.ts"
 import * as Refusals from "../Refusals.ts"
 import type { Downstream } from "./downstream.ts"
@@ -14,7 +17,7 @@ export interface Settings {
   readonly service: string
   readonly via: string
   readonly trusts: (address: string | undefined) => boolean
-  readonly requestTimeout: Duration.Input
+  readonly requestTimeout: Duration.Duration
 }
 
 /** How often one request may come by before it is a loop. */
@@ -28,36 +31,67 @@ export const conduct = (
   work: Effect.Effect<void, { readonly _tag: string }>
 ): Effect.Effect<void> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const startNanos = yield* Clock.monotonicTimeNanos
-      yield* Recorder.report(() => ({
-        _tag: "ServerRequestStarted",
-        service: settings.service,
-        method: methodOf(down)
-      }))
-      const extracted = yield* Propagation.extract(headersOf(down), {
-        trusted: settings.trusts(down.peer),
-        maximum: settings.requestTimeout,
-        default: settings.requestTimeout,
-        receivedAtNanos: startNanos
-      })
-      down.requestId = extracted.requestId
-      const exit = yield* Effect.andThen(sane(down, settings.via), work).pipe(
-        Effect.catchCause((cause) => refuse(down, settings.via, cause)),
-        Effect.withSpan("http.server", {
-          kind: "server",
-          attributes: { "http.request.method": methodOf(down), "lifecycle.service": settings.service }
-        }, { captureStackTrace: false }),
-        Propagation.run(extracted),
-        restore,
-        untilGone(down),
-        Effect.exit
+    Effect.withFiber((fiber) => {
+      const startNanos = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+      const method = methodOf(down)
+      fiber.getRef(Recorder.Current)?.(
+        { _tag: "ServerRequestStarted", service: settings.service, method },
+        fiber
       )
-      yield* ended(down, settings.service, startNanos, exit)
+      return Effect.flatMap(luggage(down, settings, startNanos), (extracted) => {
+        down.requestId = extracted.requestId
+        const exchange = Effect.andThen(sane(down, settings.via), work).pipe(
+          Effect.catchCause((cause) => refuse(down, settings.via, cause)),
+          Effect.withSpan("http.server", {
+            kind: "server",
+            attributes: { "http.request.method": method, "lifecycle.service": settings.service }
+          }, { captureStackTrace: false }),
+          Propagation.run(extracted)
+        )
+        const unwatch = watch(down, fiber)
+        return Effect.flatMap(Effect.exit(restore(exchange)), (exit) => {
+          unwatch()
+          ended(down, settings.service, startNanos, exit, fiber)
+          return Effect.void
+        })
+      })
     })
   )
 
-const headersOf = (down: Downstream): Propagation.HeadersInput => Object.fromEntries(down.headers)
+/** What {@link Propagation.extract} reads. */
+const carrying: ReadonlyArray<string> = [
+  ...RequestId.defaultHeaders,
+  "x-request-timeout",
+  "x-request-priority",
+  "x-service-name",
+  "traceparent"
+]
+
+/** Most requests bring none of it, and to look for each would cost more than to route them. */
+const luggage = (
+  down: Downstream,
+  settings: Settings,
+  receivedAtNanos: bigint
+): Effect.Effect<Propagation.Extracted> => {
+  const { requestTimeout: duration } = settings
+  if (carrying.some((name) => down.headers.has(name))) {
+    return Propagation.extract(Object.fromEntries(down.headers), {
+      trusted: settings.trusts(down.peer),
+      maximum: duration,
+      default: duration,
+      receivedAtNanos
+    })
+  }
+  return Effect.withFiber((fiber) =>
+    Effect.succeed({
+      deadline: Option.some(Deadline.make({ duration, startedAtNanos: receivedAtNanos, origin: "default" })),
+      priority: fiber.getRef(Priority.Current),
+      requestId: RequestId.generateUnsafe(fiber),
+      trace: Option.none(),
+      serviceName: Option.none()
+    })
+  )
+}
 
 const known: ReadonlySet<string> = new Set([
   "GET",
@@ -109,15 +143,16 @@ const sane = (
 }
 
 /** A client that leaves ends the work for it, down to the upstream. */
-const untilGone = (down: Downstream) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.withFiber((fiber) => {
-    const { sink } = down
-    const gone = () => {
-      if (!down.ended && down.brokenBy === undefined && !down.tunnelled) fiber.interruptUnsafe(fiber.id)
-    }
-    sink.on("close", gone)
-    return Effect.ensuring(self, Effect.sync(() => void sink.off("close", gone)))
-  })
+const watch = (down: Downstream, fiber: Fiber.Fiber<unknown, unknown>): () => void => {
+  const { sink } = down
+  const gone = () => {
+    if (!down.ended && down.brokenBy === undefined && !down.tunnelled) fiber.interruptUnsafe(fiber.id)
+  }
+  sink.on("close", gone)
+  // What breaks is told by `close`.
+  sink.on("error", () => {})
+  return () => void sink.off("close", gone)
+}
 
 const upstreamTags: ReadonlySet<string> = new Set(["UpstreamFailed", "UpstreamTimeout"])
 
@@ -197,21 +232,24 @@ const answer = (
     )
   })
 
-const ended = (down: Downstream, service: string, startNanos: bigint, exit: Exit.Exit<void>): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => {
-    fiber.getRef(Recorder.Current)?.({
-      _tag: "ServerRequestEnded",
-      service,
-      method: methodOf(down),
-      route: down.route,
-      path: down.path.split("?")[0] ?? "",
-      status: Exit.isFailure(exit) && down.status === 0 ? 499 : down.status,
-      outcome: Exit.isFailure(exit) ? "aborted" : down.brokenBy === undefined ? "ok" : "failed",
-      stage: down.answeredBy ?? (down.brokenBy === undefined ? undefined : "Proxy"),
-      requestId: down.requestId,
-      userId: undefined,
-      startNanos,
-      endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
-    }, fiber)
-    return Effect.void
-  })
+const ended = (
+  down: Downstream,
+  service: string,
+  startNanos: bigint,
+  exit: Exit.Exit<void>,
+  fiber: Fiber.Fiber<unknown, unknown>
+): void =>
+  fiber.getRef(Recorder.Current)?.({
+    _tag: "ServerRequestEnded",
+    service,
+    method: methodOf(down),
+    route: down.route,
+    path: down.path.split("?")[0] ?? "",
+    status: Exit.isFailure(exit) && down.status === 0 ? 499 : down.status,
+    outcome: Exit.isFailure(exit) ? "aborted" : down.brokenBy === undefined ? "ok" : "failed",
+    stage: down.answeredBy ?? (down.brokenBy === undefined ? undefined : "Proxy"),
+    requestId: down.requestId,
+    userId: undefined,
+    startNanos,
+    endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+  }, fiber)

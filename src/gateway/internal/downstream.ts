@@ -1,6 +1,6 @@
 /** The client's side of one exchange, the same for HTTP/1.1, HTTP/2 and a connection that asks for an upgrade. */
 import * as Http from "node:http"
-import { Http2ServerRequest, Http2ServerResponse } from "node:http2"
+import { constants, Http2ServerRequest, Http2ServerResponse } from "node:http2"
 import type { Socket } from "node:net"
 import type { Duplex, Writable } from "node:stream"
 import { TLSSocket } from "node:tls"
@@ -122,7 +122,9 @@ export class Downstream {
   sever(by: "upstream" | "limit"): void {
     this.brokenBy ??= by
     if (this.upgrade !== undefined) this.upgrade.socket.destroy()
-    else this.sink.destroy()
+    else if (this.response instanceof Http2ServerResponse) {
+      this.response.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    } else this.response.destroy()
   }
 }
 

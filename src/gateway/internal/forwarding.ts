@@ -82,8 +82,15 @@ const tokens = (values: ReadonlyArray<string> | undefined): Array<string> =>
 /** Whether the client reads trailers. */
 export const wantsTrailers = (map: HeaderMap): boolean => tokens(map.get("te")).includes("trailers")
 
-const named = (map: HeaderMap): ReadonlySet<string> =>
-  new Set(tokens(map.get("connection")).filter((name) => !unremovable.has(name)))
+const none: ReadonlySet<string> = new Set()
+
+/** What `Connection` names, beside what is removed anyway. */
+const named = (map: HeaderMap): ReadonlySet<string> => {
+  const values = map.get("connection")
+  const [only = ""] = values ?? []
+  if (values === undefined || (values.length === 1 && /^(?:keep-alive|close)$/i.test(only))) return none
+  return new Set(tokens(values).filter((name) => !unremovable.has(name)))
+}
 
 /** A test for names that are exact, or end with `*`. A server may read `_` as `-`, so both are one here. */
 export const matcher = (patterns: ReadonlyArray<string>): (name: string) => boolean => {
@@ -104,6 +111,17 @@ export const matcher = (patterns: ReadonlyArray<string>): (name: string) => bool
 const put = (out: Outgoing, name: string, values: ReadonlyArray<string>): void => {
   const [only] = values
   out[name] = values.length === 1 && only !== undefined ? only : [...values]
+}
+
+/** Names and values in turn. */
+export const flat = (headers: Readonly<Record<string, string | ReadonlyArray<string>>>): Array<string> => {
+  const list: Array<string> = []
+  for (const name of Object.keys(headers)) {
+    const value = headers[name] ?? ""
+    if (typeof value === "string") list.push(name, value)
+    else for (const one of value) list.push(name, one)
+  }
+  return list
 }
 
 const append = (values: ReadonlyArray<string> | undefined, value: string): string => [...values ?? [], value].join(", ")

@@ -1,12 +1,16 @@
 /** The answer of a target on its way to the client. */
 import { Effect } from "effect"
 import type { IncomingMessage } from "node:http"
-import { type Duplex, pipeline } from "node:stream"
+import type { Duplex } from "node:stream"
 import type { Downstream } from "./downstream.ts"
 import { type Outgoing, trailers, wantsTrailers } from "./forwarding.ts"
 import type { Answer } from "./upstreamRequest.ts"
 
-/** Pipes the body, with backpressure. Where the target breaks off, the client's connection is broken off too. */
+/**
+ * Copies the body, with backpressure. Where the target breaks off, the client's connection is broken off too.
+ *
+ * By hand, since `pipeline` makes an abort signal with its error for every answer, whether or not one is aborted.
+ */
 export const relay = (
   down: Downstream,
   answer: Answer,
@@ -16,25 +20,28 @@ export const relay = (
   Effect.callback((resume) => {
     const { response } = answer
     const { sink } = down
-    // While the client is slow to read, the target has to wait, and must not be blamed for it.
-    answer.watch(() => sink.writableNeedDrain)
-    const withTrailers = down.isHttp2 || wantsTrailers(down.headers)
-    response.once("end", () => {
-      if (withTrailers) down.trailers(trailers(response.rawTrailers, internal))
-    })
+    const over = () => resume(Effect.void)
+    sink.once("finish", over)
+    sink.once("close", over)
     down.head(response.statusCode ?? 502, headers)
     if (!down.isHttp2 && !hasContent(down, response)) {
       response.resume()
-      sink.end(() => resume(Effect.void))
+      sink.end()
       return
     }
-    pipeline(response, sink, (error) => {
-      if (error && !response.complete && !down.request.socket.destroyed) down.sever("upstream")
-      resume(Effect.void)
+    // While the client is slow to read, the target has to wait, and must not be blamed for it.
+    answer.watch(() => sink.writableNeedDrain)
+    const withTrailers = down.isHttp2 || wantsTrailers(down.headers)
+    sink.on("drain", () => void response.resume())
+    response.on("data", (chunk: Buffer) => {
+      if (!sink.destroyed && !sink.write(chunk)) response.pause()
     })
-    // `pipeline` ends the client's side itself; this only says who was to blame, before it does.
-    response.once("aborted", () => {
-      down.brokenBy ??= "upstream"
+    response.on("end", () => {
+      if (withTrailers) down.trailers(trailers(response.rawTrailers, internal))
+      sink.end()
+    })
+    response.on("close", () => {
+      if (!response.complete && !sink.destroyed) down.sever("upstream")
     })
   })
 

@@ -1,5 +1,6 @@
 /** The body of a request: passed through, or read to its end first. */
-import { Deferred, Effect, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
+import * as Deadline from "../../request/Deadline.ts"
 import { GatewayOverloaded, RequestStalled, RequestTooLarge } from "../Refusals.ts"
 import type { Downstream } from "./downstream.ts"
 import type { Body } from "./upstreamRequest.ts"
@@ -12,22 +13,37 @@ export interface Memory {
 
 export type BodyError = GatewayOverloaded | RequestStalled | RequestTooLarge
 
-export interface Prepared {
-  readonly body: Body
-  /** Fails when the body turns out to be too large, or stops. Never succeeds. */
-  readonly failed: Effect.Effect<never, BodyError> | undefined
-  /** Called when the body begins to flow to a target. */
-  readonly flows: () => void
+/** The body turned out to be too large, or stopped. Whoever waits for the answer is told once. */
+export class BodyFailure {
+  private error: BodyError | undefined
+  private listener: ((error: BodyError) => void) | undefined
+
+  fail(error: BodyError): void {
+    if (this.error !== undefined) return
+    this.error = error
+    this.listener?.(error)
+  }
+
+  listen(listener: (error: BodyError) => void): void {
+    this.listener = listener
+    if (this.error !== undefined) listener(this.error)
+  }
 }
 
-const empty: Prepared = { body: { _tag: "Empty" }, failed: undefined, flows: () => {} }
+export interface Prepared {
+  readonly body: Body
+  /** Called when the body begins to flow to a target. */
+  readonly flows?: (() => void) | undefined
+}
+
+const empty: Prepared = { body: { _tag: "Empty" } }
 
 export const prepare = (down: Downstream, options: {
   readonly buffer: "none" | "request"
   readonly limitBytes: number
   readonly idleMillis: number
   readonly memory: Memory
-}): Effect.Effect<Prepared, BodyError, Scope.Scope> => {
+}): Effect.Effect<Prepared, BodyError | Deadline.DeadlineExceeded, Scope.Scope> => {
   if (!down.hasBody) {
     onIdle(down, options.idleMillis, () => {})
     return Effect.succeed(empty)
@@ -35,27 +51,24 @@ export const prepare = (down: Downstream, options: {
   const { limitBytes } = options
   const declared = down.declaredBytes
   if (declared !== undefined && declared > limitBytes) return Effect.fail(new RequestTooLarge({ limitBytes }))
-  return Effect.gen(function*() {
-    const failure = Deferred.makeUnsafe<never, BodyError>()
-    const fail = (error: BodyError) => {
-      if (down.headSent) down.sever("limit")
-      Deferred.doneUnsafe(failure, Effect.fail(error))
-    }
-    onIdle(down, options.idleMillis, () => fail(new RequestStalled({ timeoutMillis: options.idleMillis })))
-    if (options.buffer === "request") return yield* buffered(down, options, fail, Deferred.await(failure))
-    let seen = 0
-    return {
-      body: { _tag: "Stream", source: down.request },
-      failed: Deferred.await(failure),
-      flows: () => {
-        down.proceed()
-        // The parser holds a declared length to its word.
-        if (declared !== undefined) return
-        down.request.on("data", (chunk: Buffer) => {
-          seen += chunk.length
-          if (seen > limitBytes) fail(new RequestTooLarge({ limitBytes }))
-        })
-      }
+  const failure = new BodyFailure()
+  const fail = (error: BodyError) => {
+    if (down.headSent) down.sever("limit")
+    failure.fail(error)
+  }
+  onIdle(down, options.idleMillis, () => fail(new RequestStalled({ timeoutMillis: options.idleMillis })))
+  if (options.buffer === "request") return Deadline.enforce(buffered(down, options, failure))
+  let seen = 0
+  return Effect.succeed({
+    body: { _tag: "Stream", source: down.request, failure },
+    flows: () => {
+      down.proceed()
+      // The parser holds a declared length to its word.
+      if (declared !== undefined) return
+      down.request.on("data", (chunk: Buffer) => {
+        seen += chunk.length
+        if (seen > limitBytes) fail(new RequestTooLarge({ limitBytes }))
+      })
     }
   })
 }
@@ -63,8 +76,7 @@ export const prepare = (down: Downstream, options: {
 const buffered = (
   down: Downstream,
   options: { readonly limitBytes: number; readonly memory: Memory },
-  fail: (error: BodyError) => void,
-  failed: Effect.Effect<never, BodyError>
+  failure: BodyFailure
 ): Effect.Effect<Prepared, BodyError, Scope.Scope> =>
   Effect.gen(function*() {
     const { limitBytes, memory } = options
@@ -78,28 +90,36 @@ const buffered = (
         })
     )
     down.proceed()
-    const whole = Effect.callback<Buffer>((resume) => {
+    const bytes = yield* Effect.callback<Buffer, BodyError>((resume) => {
+      const { request } = down
+      const stop = () => {
+        request.off("data", onData)
+        request.off("end", onEnd)
+        request.pause()
+      }
       const onData = (chunk: Buffer) => {
         held.bytes += chunk.length
         memory.usedBytes += chunk.length
         held.chunks.push(chunk)
-        if (held.bytes > limitBytes) fail(new RequestTooLarge({ limitBytes }))
+        if (held.bytes > limitBytes) failure.fail(new RequestTooLarge({ limitBytes }))
         else if (memory.usedBytes > memory.limitBytes) {
-          fail(new GatewayOverloaded({ reason: "buffer", retryAfterMillis: 1000 }))
+          failure.fail(new GatewayOverloaded({ reason: "buffer", retryAfterMillis: 1000 }))
         }
       }
-      const onEnd = () => resume(Effect.sync(() => Buffer.concat(held.chunks)))
-      down.request.on("data", onData)
-      down.request.on("end", onEnd)
-      return Effect.sync(() => {
-        down.request.off("data", onData)
-        down.request.off("end", onEnd)
-        down.request.pause()
+      const onEnd = () => {
+        stop()
+        resume(Effect.sync(() => Buffer.concat(held.chunks)))
+      }
+      failure.listen((error) => {
+        stop()
+        resume(Effect.fail(error))
       })
+      request.on("data", onData)
+      request.on("end", onEnd)
+      return Effect.sync(stop)
     })
-    const bytes = yield* Effect.raceFirst(whole, failed)
     held.chunks.length = 0
-    return { ...empty, body: { _tag: "Bytes", bytes } }
+    return { body: { _tag: "Bytes", bytes } }
   })
 
 /** Calls `stalled` when a client does not send its body, and lets go of one that does not read its answer. */

@@ -22,6 +22,8 @@ interface Pool {
 }
 
 interface Route extends Rule {
+  /** In reports. */
+  readonly pattern: string
   readonly proxy: ReverseProxy.ReverseProxy
   readonly pool: Pool
 }
@@ -58,7 +60,7 @@ export const build = (
     }
     const via = config.name ?? "lifecycle-gateway"
     const trust = config.trust ?? "none"
-    const requestTimeout = config.timeouts?.request ?? "60 seconds"
+    const requestTimeout = Duration.fromInputUnsafe(config.timeouts?.request ?? "60 seconds")
     const routes = config.routes.flatMap((route): Array<Route> => {
       const pool = pools.get(route.upstream)
       if (pool === undefined) return []
@@ -77,7 +79,8 @@ export const build = (
         requestTimeout,
         stickyCookie: config.upstreams[route.upstream]?.sticky?.cookie
       }, { memory })
-      return [{ host: route.host, prefix: route.prefix, proxy, pool }]
+      const pattern = `${route.prefix.replace(/\/$/, "")}/*`
+      return [{ host: route.host, prefix: route.prefix, pattern, proxy, pool }]
     })
     return {
       config,

@@ -34,7 +34,7 @@ const onHangUp = (reload: Effect.Effect<void>): Effect.Effect<void, never, Scope
     )
   })
 
-const http = Effect.fn("cli.gateway.http")(function*(file: string, config: GatewayConfig, json: boolean) {
+const http = Effect.fnUntraced(function*(file: string, config: GatewayConfig, json: boolean) {
   const Gateway = yield* load(() => import("../gateway/Gateway.ts"))
   const { load: read } = yield* load(() => import("../gateway/GatewayConfig.ts"))
   const gateway = yield* Gateway.make(config)
@@ -60,7 +60,7 @@ const http = Effect.fn("cli.gateway.http")(function*(file: string, config: Gatew
   return yield* Effect.never
 })
 
-const tcp = Effect.fn("cli.gateway.tcp")(function*(file: string, config: GatewayConfig, json: boolean) {
+const tcp = Effect.fnUntraced(function*(file: string, config: GatewayConfig, json: boolean) {
   const TcpForwarder = yield* load(() => import("../gateway/TcpForwarder.ts"))
   const upstreams = Object.keys(config.upstreams)
   const name = config.tcp?.upstream ?? (upstreams.length === 1 ? upstreams[0] : undefined)
@@ -114,7 +114,7 @@ export const gateway = Command.make(
       Flag.withDescription("write one JSON line for each request to standard error")
     )
   },
-  Effect.fn("cli.gateway")(function*({ accessLog, config: file, json, l4 }) {
+  Effect.fnUntraced(function*({ accessLog, config: file, json, l4 }) {
     const { load: read } = yield* load(() => import("../gateway/GatewayConfig.ts"))
     const config = yield* read(file)
     const logs = accessLog ? Option.some(yield* load(() => import("../observability/Logs.ts"))) : Option.none()

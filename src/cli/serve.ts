@@ -58,7 +58,7 @@ export const serve = Command.make(
       Flag.withDescription("listen for http and https in front of the services, on the two ports after theirs")
     )
   },
-  Effect.fn("cli.serve")(function*({ gateway, json, port, workers }) {
+  Effect.fnUntraced(function*({ gateway, json, port, workers }) {
     if (!existsSync(service)) return yield* new OnlyInClone({ command: "serve" })
     const module = yield* load<Service>(() => import(service.href))
     yield* module.serve({

@@ -45,6 +45,12 @@ const Duration = Schema.Union([Schema.DurationFromMillis, Schema.DurationFromStr
     return millis >= 0 && millis <= longestMillis ? undefined : "Expected a duration from 0 to 24 days"
   })
 )
+/** What is done again and again needs a pause in between. */
+const Pause = Duration.check(
+  Schema.makeFilter((duration) =>
+    Durations.toMillis(duration) >= 100 ? undefined : "Expected a duration of at least 100 milliseconds"
+  )
+)
 const whole = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 const optional = Schema.optionalKey
 const HeaderName = Schema.String.check(
@@ -66,7 +72,7 @@ const Upstream = Schema.Struct({
   sticky: optional(Schema.Struct({ cookie: CookieName })),
   health: optional(Schema.Struct({
     path: Path,
-    interval: optional(Duration),
+    interval: optional(Pause),
     timeout: optional(Duration),
     healthyAfter: optional(whole(1, 100)),
     unhealthyAfter: optional(whole(1, 100))
@@ -289,7 +295,9 @@ const check = (config: GatewayConfig, folder: string) => {
       const text = typeof target === "string" ? target : target.url
       const origin = originOf(text)
       if (origin === undefined) {
-        wrong(path, `Expected an origin such as http://127.0.0.1:8080, got ${JSON.stringify(text)}`)
+        // The address may be a secret in part, and this goes to a terminal and a log.
+        const shown = text.replace(/\/\/[^/]*@/, "//***@")
+        wrong(path, `Expected an origin such as http://127.0.0.1:8080, got ${JSON.stringify(shown)}`)
       } else if (seen.has(origin)) wrong(path, `The target ${origin} is there twice`)
       else seen.add(origin)
     })

@@ -133,8 +133,14 @@ export interface ReverseProxy {
   readonly memory: Memory
 }
 
-/** @internal */
+/**
+ * What the proxies of one gateway have in common.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Shared {
+  /** The room that buffered request bodies share. */
   readonly memory?: Memory | undefined
 }
 

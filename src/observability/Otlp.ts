@@ -14,6 +14,10 @@
  * - Metrics are those of the fiber's registry: provide `Metrics.layer` beside it, or there are none. Names go out as they
  *   are, without the suffixes of Prometheus.
  * - Effect's log messages are sent. The access lines of `Logs` are not: a request is a span there.
+ * - It adds a logger to those it finds and reads the registry it finds: build it on `Logs.layer` and on a registry of your own
+ *   (`Layer.provideMerge`). Beside them, in one `Layer.mergeAll`, it takes the place of `Logs`' logger.
+ * - No query string and no `User-Agent` leaves with a span, whoever made it: `url.full` ends before the query, `url.query`
+ *   and `user_agent.original` are left out. Header attributes are there only where Effect's `TracerHeaderFilter` asks for them.
  *
  * @example
  * ```ts
@@ -29,7 +33,7 @@
  *
  * @since 0.1.0
  */
-import { Config, ConfigProvider, Effect, Layer, Schema } from "effect"
+import { Config, ConfigProvider, Context, Effect, Layer, Schema, Tracer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Otlp, OtlpExporter, OtlpSerialization } from "effect/observability"
 
@@ -70,7 +74,8 @@ export const layer = (options: Options): Layer.Layer<OtlpExporter.Flusher, Confi
         }
       })
     )
-    return Otlp.layerFromConfig().pipe(
+    return layerDiscreet.pipe(
+      Layer.provideMerge(Otlp.layerFromConfig()),
       Layer.provide([
         protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf,
         FetchHttpClient.layer,
@@ -78,6 +83,29 @@ export const layer = (options: Options): Layer.Layer<OtlpExporter.Flusher, Confi
       ])
     )
   }))
+
+/** What callers put into these is theirs: a token in a query, a name in a program's own. */
+const withheld: ReadonlySet<string> = new Set(["url.query", "user_agent.original"])
+
+const discreet = (tracer: Tracer.Tracer): Tracer.Tracer =>
+  Tracer.make({
+    ...tracer,
+    span: (options) => {
+      const span = tracer.span(options)
+      const attribute = span.attribute.bind(span)
+      span.attribute = (key, value) => {
+        if (withheld.has(key)) return
+        attribute(key, key === "url.full" && typeof value === "string" ? value.split(/[?#]/, 1)[0] : value)
+      }
+      return span
+    }
+  })
+
+/** Effect's server and client put whole URLs on their spans. Where traces are not exported, nobody reads them. */
+const layerDiscreet = Layer.effectContext(Effect.map(
+  Tracer.Tracer,
+  (tracer) => tracer === Tracer.nativeTracer ? Context.empty() : Context.make(Tracer.Tracer, discreet(tracer))
+))
 
 const endpointNames = [
   "OTEL_EXPORTER_OTLP_ENDPOINT",

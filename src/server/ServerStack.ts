@@ -30,7 +30,7 @@
  *
  * @since 0.1.0
  */
-import { Context, type Duration, Effect, Layer, Scope } from "effect"
+import { Context, type Duration, Effect, Layer, Scope, Tracer } from "effect"
 import { HttpRouter, HttpServer, type HttpServerResponse } from "effect/http"
 import type { PrometheusMetrics } from "effect/observability"
 import type { StageName } from "../lifecycle/Stage.ts"
@@ -208,11 +208,15 @@ export const serve = <A, E, R, const O extends Options>(
   })) as never
 
 /**
- * The same context, with room for what the stages add. From the ninth addition on a context is copied, for every request
- * with all services of the application.
+ * The same context, with room for what the stages add: from the ninth addition on a context is copied, for every request
+ * with all services of the application. And without the span in which the server was built, which would be the parent of
+ * all requests for as long as it runs.
  */
-const deep = <R>(context: Context.Context<R>): Context.Context<R> =>
-  Context.makeUnsafe(context.mapUnsafe, { maxDepth: 24 })
+const deep = <R>(context: Context.Context<R>): Context.Context<R> => {
+  const services = new Map(context.mapUnsafe)
+  services.delete(Tracer.ParentSpan.key)
+  return Context.makeUnsafe(services, { maxDepth: 24 })
+}
 
 type Response = HttpServerResponse.HttpServerResponse
 type Wrapped = Effect.Effect<Response, unknown, never>

@@ -36,6 +36,10 @@ const wrong: ReadonlyArray<readonly [path: string, config: unknown]> = [
   ["upstreams.users.health.path", { ...plain, upstreams: { users: { ...users, health: { path: "ready" } } } }],
   ["upstreams.users.health.interval", {
     ...plain,
+    upstreams: { users: { ...users, health: { path: "/ready", interval: "0 seconds" } } }
+  }],
+  ["upstreams.users.health.interval", {
+    ...plain,
     upstreams: { users: { ...users, health: { path: "/ready", interval: "5 parsecs" } } }
   }],
   ["upstreams.users.ejection.failures", { ...plain, upstreams: { users: { ...users, ejection: { failures: 0 } } } }],

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Metric } from "effect"
 import { Recorder } from "effect-lifecycle/lifecycle"
+import * as Logs from "effect-lifecycle/observability/Logs"
 import * as Metrics from "effect-lifecycle/observability/Metrics"
 import * as Otlp from "effect-lifecycle/observability/Otlp"
 import { createServer, type IncomingHttpHeaders } from "node:http"
@@ -75,6 +76,45 @@ describe("Otlp", () => {
       assert.deepStrictEqual([...new Set(received.map(({ path }) => path))].toSorted(), ["/v1/metrics", "/v1/traces"])
       assert.isTrue(received.every(({ headers }) => headers["content-type"] === "application/x-protobuf"))
       assert.isTrue(received.every(({ body }) => body.includes("named-outside")))
+    }))
+
+  it.live("sends no query string and no user agent, whoever put them on a span", () =>
+    Effect.gen(function*() {
+      const { received, url } = yield* collector
+      const env = { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" }
+      yield* Effect.void.pipe(
+        Effect.withSpan("GET", {
+          attributes: {
+            "url.full": "http://shop.test/users?token=canary#canary",
+            "url.query": "token=canary",
+            "url.path": "/users",
+            "user_agent.original": "canary"
+          }
+        }),
+        Effect.provide(Otlp.layer({ service: "orders" })),
+        Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
+      )
+      const sent = received.map(({ body }) => body).join("\n")
+      assert.include(sent, "http://shop.test/users")
+      assert.include(sent, "\"url.path\"")
+      assert.notInclude(sent, "canary")
+    }))
+
+  it.live("stands on the logger of the service, and does not take its place", () =>
+    Effect.gen(function*() {
+      const { received, url } = yield* collector
+      const env = { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_EXPORTER_OTLP_PROTOCOL: "http/json" }
+      const lines: Array<string> = []
+      yield* Effect.log("order placed").pipe(
+        Effect.provide(Layer.provideMerge(
+          Otlp.layer({ service: "orders" }),
+          Logs.layer({ service: "orders", sink: (line) => lines.push(line) })
+        )),
+        Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
+      )
+      assert.strictEqual(lines.length, 1)
+      assert.include(lines[0], "order placed")
+      assert.include(received.find(({ path }) => path === "/v1/logs")?.body, "order placed")
     }))
 
   it.live("sends nothing where no collector is named, or the SDK is turned off", () =>

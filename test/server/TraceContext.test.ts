@@ -46,4 +46,17 @@ describe("TraceContext", () => {
       assert.strictEqual(spans.length, 2)
     }).pipe(Effect.provide(live))
   })
+
+  it.live("gives no request the span in which the server was built", () => {
+    const { live, spans } = app("loopback")
+    return Effect.gen(function*() {
+      yield* ask("/users/1", { headers: { ...bearer, traceparent } })
+      yield* ask("/users/1", { headers: bearer })
+      assert.deepStrictEqual(spans.map(({ traceId }) => traceId === parent), [true, false])
+      assert.isTrue(Option.isNone(spans[1]!.parent))
+    }).pipe(
+      Effect.provide(live),
+      Effect.provideService(Tracer.ParentSpan, Tracer.externalSpan({ traceId: "f".repeat(32), spanId: "e".repeat(16) }))
+    )
+  })
 })

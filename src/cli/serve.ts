@@ -30,6 +30,15 @@ interface Service {
 const service = new URL("../../lessons/service/serve.ts", import.meta.url)
 
 /**
+ * Waits until who started this process has gone. Between `npx` and what it runs stand npm and a shell, which die of a
+ * SIGTERM and pass it on to nobody: the services would run on, with their ports and their data.
+ */
+const orphaned = Effect.suspend(() => {
+  const parent = process.ppid
+  return Effect.repeat(Effect.sleep("250 millis"), { while: () => process.ppid === parent })
+})
+
+/**
  * Runs until it is stopped; Ctrl+C and SIGTERM drain the services and end it with the exit code 0.
  *
  * @category commands
@@ -61,11 +70,12 @@ export const serve = Command.make(
   Effect.fnUntraced(function*({ gateway, json, port, workers }) {
     if (!existsSync(service)) return yield* new OnlyInClone({ command: "serve" })
     const module = yield* load<Service>(() => import(service.href))
-    yield* module.serve({
+    const served = module.serve({
       json,
       gateway,
       port: Option.getOrUndefined(port),
       workers: Option.getOrUndefined(workers)
     })
+    yield* process.env["npm_command"] === "exec" ? Effect.raceFirst(served, orphaned) : served
   })
 ).pipe(Command.withDescription("Run the example services users, orders and payments (in a clone)"))

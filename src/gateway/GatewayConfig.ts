@@ -48,7 +48,7 @@ const Duration = Schema.Union([Schema.DurationFromMillis, Schema.DurationFromStr
 /** What is done again and again needs a pause in between. */
 const Pause = Duration.check(
   Schema.makeFilter((duration) =>
-    Durations.toMillis(duration) >= 100 ? undefined : "Expected a duration of at least 100 milliseconds"
+    Durations.toMillis(duration) >= 10 ? undefined : "Expected a duration of at least 10 milliseconds"
   )
 )
 const whole = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))

@@ -36,16 +36,21 @@ const portOf = (server: Server | undefined): number => {
   return typeof address === "object" && address !== null ? address.port : 0
 }
 
-/** The first of five free ports in a row: three services, and the two of the gateway. */
+/** From the port of a server: the services and the gateway, and the services of two workers. */
+const offsets = [0, 1, 2, 3, 4, 10, 11, 12, 20, 21, 22]
+
+/**
+ * A port from which all that `serve` listens to is free. Below those that a system hands out by itself, or another test would
+ * get one of them in the meantime.
+ */
 export const freePorts: Effect.Effect<number> = Effect.promise(async () => {
   while (true) {
-    const servers = [await listen(0)]
-    const first = portOf(servers[0])
-    if (first <= 65_000) { for (const offset of [1, 2, 3, 4]) servers.push(await listen(first + offset)) }
+    const first = 10_000 + Math.floor(Math.random() * 20_000)
+    const servers = await Promise.all(offsets.map((offset) => listen(first + offset)))
     await Promise.all(
       servers.map((server) => new Promise((done) => server === undefined ? done(0) : server.close(done)))
     )
-    if (servers.length === 5 && !servers.includes(undefined)) return first
+    if (!servers.includes(undefined)) return first
   }
 })
 
@@ -65,13 +70,18 @@ export const serve = (options: {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly args?: ReadonlyArray<string> | undefined
+  /** Started by a shell that waits for it, as `npx` does. */
+  readonly byShell?: boolean | undefined
 }): Effect.Effect<Serving, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
         const args = [join(root, "src", "cli", "bin.mjs"), "serve", ...options.args ?? ["--json"]]
         const env = { PATH: process.env.PATH ?? "", NO_COLOR: "1", ...options.env }
-        const child = spawn(process.execPath, args, {
+        const [command, ...given] = options.byShell === true
+          ? ["/bin/sh", "-c", "\"$0\" \"$@\"; exit $?", process.execPath, ...args]
+          : [process.execPath, ...args]
+        const child = spawn(command ?? "", given, {
           cwd: options.cwd,
           env,
           stdio: ["ignore", "pipe", "pipe"],
@@ -94,7 +104,9 @@ export const serve = (options: {
       }),
       ({ child }) =>
         Effect.sync(() => {
-          if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL")
+          if (options.byShell !== true && child.exitCode === null && child.signalCode === null) child.kill("SIGKILL")
+          // What a shell has started is in its group, also when the shell has gone.
+          else if (options.byShell === true && !child.stdout.closed) process.kill(-(child.pid ?? Number.NaN), "SIGKILL")
         })
     ),
     ({ child, ended, err, line, out }) => ({

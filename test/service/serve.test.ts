@@ -84,6 +84,29 @@ describe("lifecycle serve", () => {
   )
 
   it.live(
+    "drains when npx, which passes no signal on, has been ended",
+    () =>
+      Effect.gen(function*() {
+        const cwd = yield* folder
+        const serving = yield* serve({
+          cwd,
+          args: ["--json", "--port", "0", "--no-gateway"],
+          env: { npm_command: "exec" },
+          byShell: true
+        })
+        const { users } = yield* serving.ready
+        const server = serverOf(cwd)
+        const late = yield* halfSent(users)
+        yield* serving.kill("SIGTERM")
+        yield* refused(users)
+        assert.match(yield* late.finish, /\r\n\r\nHTTP\/1\.1 201 /)
+        yield* serving.ended
+        assert.isFalse(isAlive(server))
+      }),
+    30_000
+  )
+
+  it.live(
     "answers through its gateway under /api, by path and by host, over http and over https",
     () =>
       Effect.gen(function*() {

@@ -25,8 +25,12 @@ const tsx = (...args: ReadonlyArray<string>): SpawnSyncReturns<string> =>
 
 let faults: ReadonlyArray<Matrix.Fault> = []
 
+// The gate sets this, because `lifecycle dev check`, which it runs right after the tests, holds all of these promises.
+const checkedByGate = process.env["LIFECYCLE_COURSE_CHECKED_APART"] === "yes"
+
 // One run of what is right, and no small mistakes: `lifecycle dev check` has the rest.
 beforeAll(async () => {
+  if (checkedByGate) return
   faults = (await Effect.runPromise(Matrix.check({ course, repeats: 1, automatic: false }))).faults
 }, 300_000)
 
@@ -43,7 +47,7 @@ const promises: Readonly<Partial<Record<Matrix.Gate, string>>> = {
 
 for (const { manifest, stub } of exercises) {
   describe(`${manifest.id} ${manifest.title}`, () => {
-    for (const [gate, promise] of Object.entries(promises)) {
+    for (const [gate, promise] of checkedByGate ? [] : Object.entries(promises)) {
       it(promise, () => {
         const mine = faults.filter((fault) => fault.exercise === manifest.id && fault.gate === gate)
         assert.deepStrictEqual(mine.map(({ file, problem }) => `${file}: ${problem}`), [])

@@ -42,7 +42,7 @@
 import { Clock, Duration, Effect, Exit, Schedule, Schema, Scope } from "effect"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
-import { finiteMillis, wholeNumber } from "../resilience/InvalidOption.ts"
+import { finiteMillis, millisBetween, wholeNumber } from "../resilience/InvalidOption.ts"
 import type { Outcome } from "../resilience/Verdict.ts"
 import * as checks from "./internal/healthState.ts"
 
@@ -140,7 +140,7 @@ export interface LoadBalancer<T extends Target> {
 export interface HealthOptions<in T> {
   /** Fails where the target does not work. */
   readonly check: (target: T) => Effect.Effect<unknown, unknown>
-  /** From the end of a check to the next; 5 seconds when absent. */
+  /** From the end of a check to the next, 10 milliseconds or more; 5 seconds when absent. */
   readonly interval?: Duration.Input | undefined
   /** A check that takes longer has failed; 2 seconds when absent. */
   readonly timeout?: Duration.Input | undefined
@@ -213,6 +213,7 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
     calls: 0,
     health: checks.initial
   }))
+  const watching = options.health === undefined ? undefined : watch(entries, options.health)
   return Effect.gen(function*() {
     const breaker = yield* CircuitBreaker.make({
       name: options.name,
@@ -267,8 +268,7 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
         )
       })
 
-    const { health } = options
-    if (health !== undefined) yield* watch(entries, health, breaker)
+    if (watching !== undefined) yield* watching(breaker)
 
     return {
       name: options.name,
@@ -319,31 +319,31 @@ const pick = <T>(candidates: ReadonlyArray<Entry<T>>, policy: Policy): Entry<T> 
 
 const watch = <T extends Target>(
   entries: ReadonlyArray<Entry<T>>,
-  options: HealthOptions<T>,
-  breaker: CircuitBreaker.CircuitBreaker
-): Effect.Effect<void, never, Scope.Scope> => {
+  options: HealthOptions<T>
+): (breaker: CircuitBreaker.CircuitBreaker) => Effect.Effect<void, never, Scope.Scope> => {
   const module = "LoadBalancer.make"
   const thresholds: checks.Thresholds = {
     healthyAfter: wholeNumber(module, "health.healthyAfter", options.healthyAfter ?? 2, 1),
     unhealthyAfter: wholeNumber(module, "health.unhealthyAfter", options.unhealthyAfter ?? 3, 1)
   }
-  const interval = Duration.millis(finiteMillis(module, "health.interval", options.interval ?? "5 seconds"))
+  const interval = Duration.millis(millisBetween(module, "health.interval", options.interval ?? "5 seconds", 10))
   const timeout = Duration.millis(finiteMillis(module, "health.timeout", options.timeout ?? "2 seconds"))
-  return Effect.forEach(entries, (entry) =>
-    Effect.gen(function*() {
-      const owner = yield* Effect.scope
-      let held: Scope.Closeable | undefined
-      const once = Effect.gen(function*() {
-        const exit = yield* Effect.exit(Effect.timeout(options.check(entry.target), timeout))
-        entry.health = checks.observe(entry.health, Exit.isSuccess(exit), thresholds)
-        if (entry.health.verdict === "unhealthy" && held === undefined) {
-          held = yield* Scope.fork(owner)
-          yield* Scope.provide(breaker.isolate(entry.target.id), held)
-        } else if (entry.health.verdict === "healthy" && held !== undefined) {
-          yield* Scope.close(held, Exit.void)
-          held = undefined
-        }
-      })
-      yield* Effect.forkScoped(Effect.repeat(once, Schedule.spaced(interval)), { startImmediately: true })
-    }), { discard: true })
+  return (breaker) =>
+    Effect.forEach(entries, (entry) =>
+      Effect.gen(function*() {
+        const owner = yield* Effect.scope
+        let held: Scope.Closeable | undefined
+        const once = Effect.gen(function*() {
+          const exit = yield* Effect.exit(Effect.timeout(options.check(entry.target), timeout))
+          entry.health = checks.observe(entry.health, Exit.isSuccess(exit), thresholds)
+          if (entry.health.verdict === "unhealthy" && held === undefined) {
+            held = yield* Scope.fork(owner)
+            yield* Scope.provide(breaker.isolate(entry.target.id), held)
+          } else if (entry.health.verdict === "healthy" && held !== undefined) {
+            yield* Scope.close(held, Exit.void)
+            held = undefined
+          }
+        })
+        yield* Effect.forkScoped(Effect.repeat(once, Schedule.spaced(interval)), { startImmediately: true })
+      }), { discard: true })
 }

@@ -12,6 +12,8 @@
  *
  * - The bound on combinations is what keeps a memory safe when a caller can choose a label, such as a webhook's host.
  * - Layers of this room may be merged or provided to one another, in any order.
+ * - A series is registered once, as one that others may read and not update: `Metric.update` under its name and labels does
+ *   nothing, and one that is removed from the registry is not put back.
  *
  * @example
  * ```ts

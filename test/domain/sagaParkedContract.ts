@@ -17,6 +17,15 @@ const line = () => {
   return { at, ring, saga }
 }
 
+/** One whose first step cannot be undone while the line is cut, and whose second one fails. */
+const undone = (compensationRetry: Schedule.Schedule<unknown>) => {
+  const { at, ring } = line()
+  const saga = Saga.make({ name: fresh(), input: Schema.Int, error: Schema.String, compensationRetry })
+    .step("ring", { run: () => Effect.void, compensate: ring })
+    .step("talk", { run: () => Effect.fail("busy") })
+  return { at, saga }
+}
+
 const patient = { attempts: 3, backoff: quick }
 const start = { id: "1", input: 7 }
 const resuming = { ...start, whenParked: "resume" } as const
@@ -69,15 +78,7 @@ export const sagaParkedContract = <E>(title: string, layer: Layer.Layer<Stores, 
 
       it.effect("says of a delay whether it is being undone", () =>
         Effect.gen(function*() {
-          const { at, ring } = line()
-          const saga = Saga.make({
-            name: fresh(),
-            input: Schema.Int,
-            error: Schema.String,
-            compensationRetry: Schedule.spaced("50 millis")
-          })
-            .step("ring", { run: () => Effect.void, compensate: ring })
-            .step("talk", { run: () => Effect.fail("busy") })
+          const { at, saga } = undone(Schedule.spaced("50 millis"))
           yield* work([saga])
           yield* Saga.start(saga, start)
           assert.deepInclude(yield* Saga.waitUnlessDelayed(saga, "1"), {
@@ -91,15 +92,7 @@ export const sagaParkedContract = <E>(title: string, layer: Layer.Layer<Stores, 
 
       it.effect("undoes again what could not be undone, once resumed", () =>
         Effect.gen(function*() {
-          const { at, ring } = line()
-          const saga = Saga.make({
-            name: fresh(),
-            input: Schema.Int,
-            error: Schema.String,
-            compensationRetry: Schedule.recurs(0)
-          })
-            .step("ring", { run: () => Effect.void, compensate: ring })
-            .step("talk", { run: () => Effect.fail("busy") })
+          const { at, saga } = undone(Schedule.recurs(0))
           yield* work([saga])
           assert.deepInclude(yield* Saga.run(saga, start), { _tag: "Parked", reason: "CompensationFailed" })
           at.open = true

@@ -238,4 +238,8 @@ describe("LoadBalancer", () => {
     assert.throws(() => make({ targets: [{ id: "a" }, { id: "a" }] }), /distinct targets/)
     assert.throws(() => make({ targets: [{ id: "a", weight: 0 }] }), /weight/)
   })
+
+  it("refuses to check without a pause", () => {
+    assert.throws(() => make({ health: { check: () => Effect.void, interval: 0 } }), /health\.interval.*10ms/)
+  })
 })

@@ -160,16 +160,14 @@ begin${take(schema)}
   })
       returning e.position into v_position;
   else
-    with written as (
-      insert into ${schema}.events as e (${columns(form)})
-        select v_stream, v_version + n.place, n.id::uuid, n.type, n.schema_version, n.data::json, n.meta::json, v_at${
+    insert into ${schema}.events as e (${columns(form)})
+      select v_stream, v_version + n.place, n.id::uuid, n.type, n.schema_version, n.data::json, n.meta::json, v_at${
     form.checksum("v_stream", "v_version + n.place", ...row)
   }
-        from unnest(p_ids, p_types, p_schema_versions, p_data, p_meta)
-          with ordinality as n (id, type, schema_version, data, meta, place)
-        order by n.place
-        returning e.position
-    ) select max(w.position) into v_position from written w;
+      from unnest(p_ids, p_types, p_schema_versions, p_data, p_meta)
+        with ordinality as n (id, type, schema_version, data, meta, place)
+      order by n.place;
+    v_position := currval('${schema}.events_position');
   end if;
   first_version := v_version + 1;
   last_version := v_version + v_count;
@@ -187,7 +185,8 @@ end $$`
  * of many rows costs a third of as many statements, so each step is one; only appends that bring ids of events go singly.
  * `p_owners` says which append an event is of, from 1, and `p_befores` how many events come before those of an append.
  *
- * The settings keep plans that were made while the tables were small from being used when they have grown.
+ * Three of the settings keep plans that were made while the tables were small from being used when they have grown. The
+ * fourth keeps plans at all: the server would plan anew for every number of elements, which costs as much as eight appends.
  */
 export const appendEach = (schema: string, form: Form = plain): string =>
   `create${form.replace ? " or replace" : ""} function ${schema}.append_each(
@@ -195,7 +194,8 @@ export const appendEach = (schema: string, form: Form = plain): string =>
   p_counts int[], p_befores int[], p_owners int[],
   p_ids text[], p_types text[], p_schema_versions int[], p_data text[], p_meta text[],
   out outcomes int[], out first_versions bigint[], out last_versions bigint[], out last_positions bigint[]
-) language plpgsql set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
+) language plpgsql set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   v_streams bigint[];

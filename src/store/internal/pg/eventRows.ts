@@ -93,14 +93,8 @@ export const eventOfValues = (row: EventValues, stream: StoredEvent["stream"]): 
   at: row[7] instanceof Date ? row[7] : new Date(row[7])
 })
 
-export const eventOf = (row: EventRow, stream: StoredEvent["stream"]): StoredEvent => ({
-  position: toBigInt(row.position),
-  stream,
-  version: Number(row.version),
-  id: row.event_id,
-  type: row.type,
-  schemaVersion: row.schema_version,
-  data: JSON.parse(row.data),
-  meta: row.meta === "{}" ? {} : JSON.parse(row.meta),
-  at: row.at instanceof Date ? row.at : new Date(row.at)
-})
+export const eventOf = (row: EventRow, stream: StoredEvent["stream"]): StoredEvent =>
+  eventOfValues(
+    [row.position, row.version, row.event_id, row.type, row.schema_version, row.data, row.meta, row.at],
+    stream
+  )

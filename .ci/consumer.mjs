@@ -48,7 +48,7 @@ const typeCheck = (folder, files, types = []) => {
         moduleResolution: "NodeNext",
         strict: true,
         exactOptionalPropertyTypes: true,
-        skipLibCheck: true,
+        skipLibCheck: false,
         noEmit: true,
         types
       },

@@ -25,6 +25,7 @@ import { Cause, Context, Effect, Exit } from "effect"
 import { HttpServerRequest } from "effect/http"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as Exchange from "./Exchange.ts"
+import { of as schemeOf } from "./internal/scheme.ts"
 import * as ServerStage from "./ServerStage.ts"
 import * as TrustedHops from "./TrustedHops.ts"
 
@@ -53,11 +54,15 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
         const recorder = fiber.getRef(Recorder.Current)
         if (recorder === undefined) return next
         const exchange = Exchange.ofUnsafe(fiber)
-        recorder({ _tag: "ServerRequestStarted", service: exchange.service, method: exchange.method }, fiber)
-        const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+        const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+        const { headers } = request
+        const scheme = schemeOf(request)
+        recorder({ _tag: "ServerRequestStarted", service: exchange.service, method: exchange.method, scheme }, fiber)
         const requestBytes = lengthOf(headers)
         const client = headers["x-service-name"]
-        exchange.ended = (exit, responseBytes) => {
+        // By way of a constant: V8 puts a function that is written right of a property's `=` into the old generation, and
+        // there it would hold the whole request beyond the next collections of the young one.
+        const ended: Exchange.State["ended"] = (exit, responseBytes) => {
           // Its status has been sent, so no problem can tell of it: the operator has to be told.
           if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
             recorder(
@@ -70,6 +75,7 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
             _tag: "ServerRequestEnded",
             service: exchange.service,
             method: exchange.method,
+            scheme,
             route: exchange.route,
             path: exchange.path,
             status: aborted ? 499 : exchange.status,
@@ -84,6 +90,7 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
             endNanos: Exchange.nowUnsafe(fiber)
           }, fiber)
         }
+        exchange.ended = ended
         return next
       })
   })

@@ -167,13 +167,20 @@ const growth = Effect.gen(function*() {
             expect: "any",
             events: [{ type: "Added", data }]
           }),
-        load: () => Stream.runDrain(store.read({ category: "Counter", id: pick() }, { limit: 100 }))
+        load: () => Stream.runDrain(store.read({ category: "Counter", id: pick() }, { limit: 100 })),
+        select: () =>
+          sql.unsafe(
+            `select position, version, event_id, type, schema_version, data, meta, at from ${schema}.events
+              where stream_id = (select id from ${schema}.streams where tenant = '' and category = 'Counter' and name = $1)
+              order by version limit 100`,
+            [pick()]
+          )
       }
     }))
   const figures: Record<string, Array<number>> = {}
   for (let round = 0; round < 6; round++) {
     for (const place of round % 2 === 0 ? [0, 1] : [1, 0]) {
-      for (const what of ["append", "load"] as const) {
+      for (const what of ["append", "load", "select"] as const) {
         const { perSecond } = yield* rate<unknown>(stores[place]![what], 1)
         if (round > 0) (figures[`${what} ${place === 0 ? "small" : "large"}`] ??= []).push(perSecond)
       }

@@ -88,10 +88,10 @@ const courseOf = (files: Files): string => {
 const check = (course: string, options?: Partial<Matrix.MatrixOptions>) =>
   Matrix.check({ course, repeats: 3, processes: 1, ...options })
 
-/** The faults of a course, without those about messages that nobody has reviewed. */
+/** The faults of a course, without those about messages that nobody has reviewed. Most show in the first run. */
 const faultsOf = (files: Files, options?: Partial<Matrix.MatrixOptions>) =>
   Effect.map(
-    check(courseOf(files), { automatic: false, ...options }),
+    check(courseOf(files), { automatic: false, repeats: 1, ...options }),
     ({ faults }) =>
       faults.filter(({ gate }) => gate !== "messages").map(({ file, gate, problem }) => `${gate}, ${file}: ${problem}`)
   )

@@ -2,13 +2,9 @@
  * One sleeper for the deadlines of all requests of a server.
  *
  * A timer and a fiber for each request would cost more than the rest of the stack, and nearly none of them would ever
- * fire. Here a request puts itself into a list and takes itself out; the sleeper wakes at the earliest deadline it knows,
- * interrupts what is late, and sleeps on to the next. It looks at the list about once in the shortest deadline, whatever
+ * fire. Here a request puts itself into a set and takes itself out; the sleeper wakes at the earliest deadline it knows,
+ * interrupts what is late, and sleeps on to the next. It looks at the set about once in the shortest deadline, whatever
  * the load.
- *
- * The list is an array whose last entry takes the place of the one that leaves. A `Set` is made anew every few entries that
- * come and go, and each dead one points to the next: once one is in the old generation, all that follow survive collections
- * of the young one, with every request they held.
  */
 import { Cause, Clock, Context, Duration, Effect, Fiber, Scope } from "effect"
 import * as Recorder from "../../lifecycle/Recorder.ts"
@@ -29,8 +25,6 @@ export const hitOf = (reason: Cause.Interrupt): DeadlineExceeded | undefined => 
 interface Entry {
   readonly deadline: Deadline
   readonly fiber: Fiber.Fiber<unknown, unknown>
-  /** Where in the list it is; below zero when it has left. */
-  place: number
 }
 
 export interface DeadlineWatch {
@@ -47,7 +41,7 @@ export const make: Effect.Effect<DeadlineWatch, never, Scope.Scope> = Effect.con
     Effect.sync(() => {
       const scope = Context.get(context, Scope.Scope)
       const clock = Context.get(context, Clock.Clock)
-      const live: Array<Entry> = []
+      const live = new Set<Entry>()
       let sleeper: Fiber.Fiber<void> | undefined
       let wakeAt: bigint | undefined
 
@@ -68,12 +62,12 @@ export const make: Effect.Effect<DeadlineWatch, never, Scope.Scope> = Effect.con
         wakeAt = undefined
         const now = clock.monotonicTimeNanosUnsafe()
         let next: bigint | undefined
-        for (const entry of live.slice()) {
+        for (const entry of live) {
           const at = entry.deadline.expiresAtNanos
           if (at > now) {
             if (next === undefined || at < next) next = at
-          } else if (entry.place >= 0) {
-            remove(live, entry)
+          } else {
+            live.delete(entry)
             interrupt(entry, now)
           }
         }
@@ -83,29 +77,19 @@ export const make: Effect.Effect<DeadlineWatch, never, Scope.Scope> = Effect.con
 
       return {
         guard: (self, deadline, fiber) => {
-          const entry: Entry = { deadline, fiber, place: live.length }
-          live.push(entry)
+          const entry: Entry = { deadline, fiber }
+          live.add(entry)
           if (wakeAt === undefined || deadline.expiresAtNanos < wakeAt) {
             sleepUntil(deadline.expiresAtNanos, clock.monotonicTimeNanosUnsafe())
           }
           return Effect.onExit(self, () => {
-            remove(live, entry)
+            live.delete(entry)
             return Effect.void
           })
         }
       }
     })
 )
-
-const remove = (live: Array<Entry>, entry: Entry): void => {
-  if (entry.place < 0) return
-  const last = live.pop()
-  if (last !== undefined && last !== entry) {
-    live[entry.place] = last
-    last.place = entry.place
-  }
-  entry.place = -1
-}
 
 const interrupt = ({ deadline, fiber }: Entry, now: bigint): void => {
   const budgetMillis = Number(deadline.expiresAtNanos - deadline.startedAtNanos) / 1_000_000

@@ -5,7 +5,6 @@ import { Clock, Context, Effect, Exit, type Fiber, Option, Scope, Stream } from 
 import { HttpBody, HttpEffect, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { CurrentLogAnnotations } from "effect/References"
 import * as Recorder from "../../lifecycle/Recorder.ts"
-import type { StageName } from "../../lifecycle/Stage.ts"
 import * as Conditional from "../Conditional.ts"
 import * as Exchange from "../Exchange.ts"
 import type { Drain } from "../Health.ts"
@@ -45,56 +44,39 @@ const begin = (
   request: HttpServerRequest.HttpServerRequest,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Exchange.State => {
-  const exchange = new Running(service, request, fiber)
+  const clock = fiber.getRef(Clock.Clock)
+  const startNanos = clock.monotonicTimeNanosUnsafe()
+  const recorder = fiber.getRef(Recorder.Current)
   const times = socketTimes.read(request.source)
   if (times !== undefined) times.fiber = fiber
-  return exchange
-}
-
-/**
- * A class, and laps in an array that no literal makes. V8 looks at literals only: those of a server that has just begun all
- * survive its first collections, so it moves them to the old generation from then on, dead as most are, and whatever they
- * point to has to be copied there too. That had made every collection of the young generation two to three times as long.
- */
-class Running implements Exchange.State {
-  readonly service: string
-  readonly method: string
-  readonly path: string
-  readonly peer: string | undefined
-  readonly clock: Clock.Clock
-  readonly recorder: Recorder.Recorder | undefined
-  readonly timed: boolean
-  readonly startNanos: bigint
-  readonly logAnnotations: Record<string, unknown>
-  readonly headers: Record<string, string> = responseHeaders.empty()
-  readonly laps: Array<Recorder.StageTimed> = Array.of<Recorder.StageTimed>()
-  lapStart: bigint
-  requestId = ""
-  route: string | undefined = undefined
-  userId: string | undefined = undefined
-  answeredBy: StageName | undefined = undefined
-  status = 0
-  defaultHeaders: Readonly<Record<string, string>> = noHeaders
-  answerHeaders: Record<string, string> | undefined = undefined
-  vary: string | undefined = undefined
-  encoder: Exchange.Encoder | undefined = undefined
-  showTiming = false
-  depth = 0
-  ended: Exchange.State["ended"] = undefined
-  handled = false
-
-  constructor(service: string, request: HttpServerRequest.HttpServerRequest, fiber: Fiber.Fiber<unknown, unknown>) {
-    this.service = service
-    this.method = request.method
-    this.path = pathOf(request.url)
-    this.peer = Option.getOrUndefined(request.peerAddress)
-    this.clock = fiber.getRef(Clock.Clock)
-    this.recorder = fiber.getRef(Recorder.Current)
-    this.timed = this.recorder !== undefined
-    this.startNanos = this.clock.monotonicTimeNanosUnsafe()
-    this.lapStart = this.startNanos
-    this.logAnnotations = { ...fiber.getRef(CurrentLogAnnotations), service }
+  const exchange: Exchange.State = {
+    service,
+    method: request.method,
+    path: pathOf(request.url),
+    peer: Option.getOrUndefined(request.peerAddress),
+    startNanos,
+    requestId: "",
+    route: undefined,
+    userId: undefined,
+    logAnnotations: { ...fiber.getRef(CurrentLogAnnotations), service },
+    answeredBy: undefined,
+    status: 0,
+    defaultHeaders: noHeaders,
+    headers: {},
+    answerHeaders: undefined,
+    vary: undefined,
+    encoder: undefined,
+    showTiming: false,
+    timed: recorder !== undefined,
+    laps: [],
+    clock,
+    recorder,
+    lapStart: startNanos,
+    depth: 0,
+    ended: undefined,
+    handled: false
   }
+  return exchange
 }
 
 const pathOf = (url: string): string => {

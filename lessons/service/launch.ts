@@ -61,21 +61,30 @@ export interface Options {
   readonly keepData?: boolean | undefined
   /** The most connections that one service has to its database; 10 when absent. */
   readonly poolSize?: number | undefined
+  /** What the services say who they are with; several processes of them share it. New ones when absent. */
+  readonly tokens?: Tokens | undefined
+  /** The other processes that run the services now, and remember what they have served. */
+  readonly siblings?: (() => ReadonlyArray<Page.Sibling>) | undefined
 }
+
+export type Tokens = { readonly [Service in keyof Addresses]: string }
+
+/** One for each service, which nobody has seen. */
+export const newTokens = (): Tokens => ({ users: newToken(), orders: newToken(), payments: newToken() })
 
 /** Starts payments' and orders' neighbours first, so that each knows where to ask. */
 export const launch = Effect.fnUntraced(function*(options: Options = {}) {
-  const { extra = Layer.empty, port = 4100 } = options
+  const { extra = Layer.empty, port = 4100, siblings = () => [], tokens = newTokens() } = options
   const at = (offset: number) => port === 0 ? 0 : port + offset
   const given = yield* Config.Redacted("LIFECYCLE_TOKENS").pipe(
     Config.withDefault(Redacted.make(`token123:alice,token456:bob,token789:olga:${deskScope}`))
   )
-  const tokens = { users: newToken(), orders: newToken(), payments: newToken() }
   const addresses: Record<string, string> = {}
   const authenticator = Authentication.layerTokens(
     Redacted.make(
       [Redacted.value(given), ...Object.entries(tokens).map(([name, token]) => `${token}:${name}-service`)].join(",")
-    )
+    ),
+    { source: "LIFECYCLE_TOKENS" }
   )
   const clientOf = (service: "orders" | "payments", url: string) => ({
     service,
@@ -83,7 +92,7 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
     token: Redacted.make(tokens[service])
   })
   const base = { ...options, authenticator }
-  const page = (name: keyof Addresses) => Page.page(name, addresses, tokens[name])
+  const page = (service: keyof Addresses) => Page.page({ service, addresses, siblings, token: tokens[service] })
 
   const usersUrl = yield* start({
     ...base,

@@ -5,7 +5,8 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Effect, Exit, Layer, Option, Runtime, Scope } from "effect"
 import { Database } from "effect-lifecycle/testing"
-import { launch } from "./launch.ts"
+import { launch, type Options } from "./launch.ts"
+import type { Sibling } from "./shared/Page.ts"
 import type { FromWorker, ToWorker } from "./workers.ts"
 
 const say = (message: FromWorker): Effect.Effect<void> =>
@@ -18,9 +19,13 @@ const say = (message: FromWorker): Effect.Effect<void> =>
 const told = Effect.callback<Extract<ToWorker, { readonly _tag: "Work" }>>((resume) => {
   process.on("message", (message: ToWorker) => {
     if (message._tag === "Work") resume(Effect.succeed(message))
+    else if (message._tag === "Siblings") siblings = message.siblings
     else process.send?.({ _tag: "Pong" } satisfies FromWorker, () => {})
   })
 })
+
+/** The other processes, as they were last told of. */
+let siblings: ReadonlyArray<Sibling> = []
 
 /** The channel closes with the parent, however it ended. */
 const orphaned = Effect.callback<void>((resume) => {
@@ -31,8 +36,8 @@ const orphaned = Effect.callback<void>((resume) => {
 })
 
 /** What had already begun where a port is taken ends first: it holds connections. */
-const launchNear = Effect.fnUntraced(function*(port: number, poolSize: number) {
-  const options = { keepData: true, poolSize }
+const launchNear = Effect.fnUntraced(function*(port: number, given: Pick<Options, "poolSize" | "tokens">) {
+  const options = { ...given, keepData: true, siblings: () => siblings }
   const scope = yield* Scope.fork(yield* Effect.scope)
   return yield* Scope.provide(launch({ ...options, port: port > 65_533 ? 0 : port }), scope).pipe(
     Effect.catchTag("ListenError", () => Effect.andThen(Scope.close(scope, Exit.void), launch({ ...options, port: 0 })))
@@ -40,10 +45,10 @@ const launchNear = Effect.fnUntraced(function*(port: number, poolSize: number) {
 })
 
 const work = Effect.gen(function*() {
-  const { address, poolSize, port } = yield* told
+  const { address, poolSize, port, tokens } = yield* told
   const server = Layer.succeed(Database.Server, { address, description: "the server of serve", embedded: undefined })
   return yield* Effect.gen(function*() {
-    const addresses = yield* launchNear(port, poolSize)
+    const addresses = yield* launchNear(port, { poolSize, tokens })
     yield* say({ _tag: "Ready", addresses })
     return yield* Effect.never
   }).pipe(Effect.scoped, Effect.provide(server))

@@ -10,7 +10,8 @@ import { Database } from "effect-lifecycle/testing"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import type { Addresses } from "./launch.ts"
+import { type Addresses, newTokens, type Tokens } from "./launch.ts"
+import type { Sibling } from "./shared/Page.ts"
 
 export type ToWorker =
   | {
@@ -19,8 +20,11 @@ export type ToWorker =
     readonly poolSize: number
     /** Of users; where it or one of the next two is taken, any free ports stand for them. */
     readonly port: number
+    readonly tokens: Tokens
   }
   | { readonly _tag: "Ping" }
+  /** The others that answer now. */
+  | { readonly _tag: "Siblings"; readonly siblings: ReadonlyArray<Sibling> }
 
 export type FromWorker =
   | { readonly _tag: "Pong" }
@@ -124,13 +128,26 @@ export const make = Effect.fnUntraced(function*(
   const { address } = yield* Database.Server
   const { count, log, note, poolSize, port } = options
   const running = new Map<number, Worker>()
+  const tokens = newTokens()
+  const heads = new Map<number, (message: ToWorker) => void>()
+  /** Each is told where the others answer: what one of them has served, all of them can tell. */
+  const introduce = () => {
+    for (const [number, tell] of heads) {
+      const others = Array.from(running).filter(([other]) => other !== number)
+      const siblings = others.map(([other, { addresses }]) => ({
+        name: `worker ${other}`,
+        addresses: { ...addresses }
+      }))
+      tell({ _tag: "Siblings", siblings })
+    }
+  }
   const changes = yield* Queue.sliding<void>(1)
 
   /** From its start to its end; fails where it could not start. */
   const life = (number: number, ready: (pid: number) => Effect.Effect<void>) =>
     Effect.scoped(Effect.gen(function*() {
       const { child, ended, said, tell } = yield* start(
-        { _tag: "Work", address, poolSize, port: port === 0 ? 0 : port + 10 * number },
+        { _tag: "Work", address, poolSize, port: port === 0 ? 0 : port + 10 * number, tokens },
         log
       )
       const first = yield* Effect.raceFirst(said, ended)
@@ -138,8 +155,17 @@ export const make = Effect.fnUntraced(function*(
       if (first._tag !== "Ready") return yield* new WorkerFailed({ sentence: sentenceIn(first) })
       const pid = child.pid ?? 0
       yield* Effect.acquireRelease(
-        Effect.sync(() => running.set(number, { pid, addresses: first.addresses })),
-        () => Effect.sync(() => running.delete(number))
+        Effect.sync(() => {
+          running.set(number, { pid, addresses: first.addresses })
+          heads.set(number, tell)
+          introduce()
+        }),
+        () =>
+          Effect.sync(() => {
+            running.delete(number)
+            heads.delete(number)
+            introduce()
+          })
       )
       yield* Queue.offer(changes, undefined)
       yield* ready(pid)

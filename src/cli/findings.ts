@@ -49,10 +49,19 @@ export const lines = (diagnosis: Diagnosis): ReadonlyArray<string> => {
  * @since 0.1.0
  */
 export const measured = (stage: StageName, why: string, diagnosis: Diagnosis): ReadonlyArray<string> => {
-  const advice = diagnosis.ranked.find((finding) => finding.stage === stage)?.advice ?? diagnosis.ranked[0]?.advice
+  const advice = adviceOn(stage, diagnosis)
   return [
     `Stage  ${position(stage)}, measured`,
     `Why    ${why}`,
     ...(advice === undefined ? [] : [`Try    ${advice}`])
   ]
 }
+
+/**
+ * What a diagnosis advises for a stage that is known to have failed.
+ *
+ * @category rendering
+ * @since 0.1.0
+ */
+export const adviceOn = (stage: StageName, diagnosis: Diagnosis): string | undefined =>
+  diagnosis.ranked.find((finding) => finding.stage === stage)?.advice ?? diagnosis.ranked[0]?.advice

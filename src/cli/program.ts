@@ -38,7 +38,7 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
 }
 
 /** These keep 1 for what they have found: what is asked in a wrong way ends them with 2. */
-const finding = new Set(["learn", "grade", "dev", "store", "incident"])
+const finding = new Set(["learn", "grade", "dev", "store", "incident", "probe", "story"])
 
 /** To be stopped is the way `serve` and `gateway` end; for every other command it is an interruption. */
 const teardown: Runtime.Teardown = (exit, onExit) => {

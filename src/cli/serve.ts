@@ -64,7 +64,9 @@ export const serve = Command.make(
     ),
     gateway: Flag.Boolean("gateway").pipe(
       Flag.withDefault(true),
-      Flag.withDescription("listen for http and https in front of the services, on the two ports after theirs")
+      Flag.withDescription(
+        "listen for http and https in front of the services, on the two ports after theirs; --no-gateway leaves it out"
+      )
     )
   },
   Effect.fnUntraced(function*({ gateway, json, port, workers }) {

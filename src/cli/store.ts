@@ -11,7 +11,7 @@ const url = Flag.String("url").pipe(
 )
 const schema = Flag.String("schema").pipe(
   Flag.withDefault("es"),
-  Flag.withDescription("The schema of the store, as in PgStore.layer")
+  Flag.withDescription("The schema of the store, as in PgStore.layer; es when absent")
 )
 const json = Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("Answer with one line of JSON"))
 const common = { url, schema, json }
@@ -61,7 +61,11 @@ const rebuild = Command.make(
     ...common,
     name: Argument.String("name").pipe(Argument.withDescription("The name of a projection")),
     app: Flag.String("app").pipe(
-      Flag.withDescription("A module of the app that exports its projections, and a `layer` of what they need")
+      Flag.withDescription("A file of the app that exports its projections, and a `layer` of what their handlers need")
+    ),
+    dropRetired: Flag.Boolean("drop-retired").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Then remove the rows of the versions before it; processes that run them must have ended")
     )
   },
   (options) =>
@@ -72,14 +76,16 @@ const rebuild = Command.make(
       )
     )
 ).pipe(
-  Command.withDescription("Build the module's version of a projection beside the live one, and put it in its place")
+  Command.withDescription(
+    "Build the version of a projection that --app has beside the live one, and put it in its place"
+  )
 )
 
 const shred = Command.make(
   "shred",
   {
     ...common,
-    subject: Argument.String("subject").pipe(Argument.withDescription("The id of a person")),
+    subject: Argument.String("subject").pipe(Argument.withDescription("The id of a person, as the events name it")),
     tenant: Flag.String("tenant").pipe(
       Flag.withDefault(""),
       Flag.withDescription("Whose person; no tenant when absent")

@@ -1,10 +1,13 @@
 /** `lifecycle story ID`: what one request did, over all services that know of it. */
-import { Config, Console, Effect, Schema } from "effect"
+import { Config, Console, Effect, Runtime, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Story from "../lifecycle/Story.ts"
 
 /** Where `lifecycle serve` puts the services when nothing else is said. */
-const ports = [4100, 4101, 4102]
+const usual = Config.map(
+  Config.withDefault(Config.Int("PORT"), 4100),
+  (port) => [port, port + 1, port + 2].map((port) => `http://127.0.0.1:${port}`)
+)
 
 /**
  * The story could not be told.
@@ -18,58 +21,93 @@ export class NoStory extends Schema.TaggedError<NoStory>()("NoStory", { sentence
   }
 }
 
-/** What one service said. */
+/**
+ * It was asked in a way that cannot be answered.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StoryAsked extends Schema.TaggedError<StoryAsked>()("StoryAsked", { sentence: Schema.String }) {
+  override readonly [Runtime.errorExitCode] = 2
+  override get message(): string {
+    return this.sentence
+  }
+}
+
+/** What one address said, and which of the processes behind it did not answer. */
 type Answer =
-  | { readonly _tag: "Known"; readonly url: string; readonly parts: ReadonlyArray<Story.Part> }
-  | { readonly _tag: "Unknown"; readonly url: string }
+  | {
+    readonly _tag: "Known"
+    readonly url: string
+    readonly parts: ReadonlyArray<Story.Part>
+    readonly away: ReadonlyArray<string>
+  }
+  | { readonly _tag: "Unknown"; readonly url: string; readonly away: ReadonlyArray<string> }
   | { readonly _tag: "Silent"; readonly url: string; readonly why: string }
 
-const Own = Schema.Struct({ parts: Schema.Array(Story.Part) })
-const Problem = Schema.Struct({ type: Schema.String })
+const away = Schema.optionalKey(Schema.Array(Schema.String))
+const Told = Schema.Struct({ parts: Schema.Array(Story.Part), away })
+const Nothing = Schema.Struct({ type: Schema.Literal("urn:problem:story-unknown"), away })
 
 const reasonOf = (error: unknown): string => {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   if (cause instanceof Error && "code" in cause && typeof cause.code === "string") {
-    return `does not answer (${cause.code})`
+    return /CERT|SIGNED|SIGNATURE|ALTNAME/.test(cause.code)
+      ? `has a certificate that nobody here trusts (${cause.code}): name its authority's file in NODE_EXTRA_CA_CERTS`
+      : `does not answer (${cause.code})`
   }
   return cause instanceof Error && cause.name === "TimeoutError" ? "does not answer in time" : "does not answer"
+}
+
+const refusalOf = (status: number): string => {
+  switch (status) {
+    case 401:
+      return "does not know the token (401): set LIFECYCLE_TOKEN to one that it knows"
+    case 403:
+      return "does not tell it to you (403): use a token that may see it, on the same machine"
+    case 429:
+      return "has been asked too often (429): try again in a while"
+    case 502:
+    case 503:
+    case 504:
+      return `is there, but nobody behind it answers (${status})`
+    default:
+      return `answered ${status} and tells no stories: mount LifecyclePage there`
+  }
 }
 
 const ask = (url: string, id: string, token: string): Effect.Effect<Answer> =>
   Effect.promise(async (signal): Promise<Answer> => {
     try {
-      const response = await fetch(new URL(`/lifecycle/story?id=${id}&scope=own`, url), {
+      // With the other processes behind the same address: whichever of them is met, any may have served the request.
+      const response = await fetch(new URL(`/lifecycle/story?id=${id}&scope=service`, url), {
         headers: { authorization: `Bearer ${token}`, accept: "application/json" },
         redirect: "manual",
         signal: AbortSignal.any([signal, AbortSignal.timeout(5000)])
       })
+      const { status } = response
       const body: unknown = await response.json().catch(() => undefined)
-      if (response.status === 200 && Schema.is(Own)(body)) return { _tag: "Known", url, parts: body.parts }
-      if (response.status === 404 && Schema.is(Problem)(body) && body.type === "urn:problem:story-unknown") {
-        return { _tag: "Unknown", url }
+      if (status === 200 && Schema.is(Told)(body)) {
+        return { _tag: "Known", url, parts: body.parts, away: body.away ?? [] }
       }
-      return {
-        _tag: "Silent",
-        url,
-        why: response.status === 401
-          ? "does not know the token (401): set LIFECYCLE_TOKEN to one that it knows"
-          : response.status === 403
-          ? "does not tell it to you (403): use a token that may see it, on the same machine"
-          : `answered ${response.status} and tells no stories: mount LifecyclePage there`
-      }
+      if (status === 404 && Schema.is(Nothing)(body)) return { _tag: "Unknown", url, away: body.away ?? [] }
+      return { _tag: "Silent", url, why: refusalOf(status) }
     } catch (error) {
       return { _tag: "Silent", url, why: reasonOf(error) }
     }
   })
 
-const urls = (given: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, NoStory> =>
-  Effect.forEach(
-    given.length > 0 ? given : ports.map((port) => `http://127.0.0.1:${port}`),
-    (url) =>
-      /^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : "")
-        ? Effect.succeed(url)
-        : Effect.fail(new NoStory({ sentence: `"${url}" is no address: write it as http://127.0.0.1:4100.` }))
-  )
+const urls = (given: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, StoryAsked> =>
+  Effect.forEach(given, (url) => {
+    const { password = "", protocol = "", username = "" } = URL.parse(url) ?? {}
+    if (username !== "" || password !== "") {
+      const sentence = "An address of --url holds a name or a password: leave them out, and set LIFECYCLE_TOKEN."
+      return Effect.fail(new StoryAsked({ sentence }))
+    }
+    return /^https?:$/.test(protocol)
+      ? Effect.succeed(url)
+      : Effect.fail(new StoryAsked({ sentence: `"${url}" is no address: write it as http://127.0.0.1:4100.` }))
+  })
 
 /** `LIFECYCLE_TOKENS` holds `token:user` entries, as the example services read it. */
 const tokenOf = Config.String("LIFECYCLE_TOKEN").pipe(
@@ -82,7 +120,7 @@ const tokenOf = Config.String("LIFECYCLE_TOKEN").pipe(
 )
 
 /**
- * Ends with the exit code 1 when nobody knows the request.
+ * Ends with the exit code 1 when nobody knows the request, and with 2 when it was asked in a way that cannot be answered.
  *
  * @category commands
  * @since 0.1.0
@@ -93,7 +131,10 @@ export const story = Command.make(
     id: Argument.String("id").pipe(Argument.withDescription("the request id, as X-Request-ID has it")),
     url: Flag.String("url").pipe(
       Flag.atLeast(0),
-      Flag.withDescription("a service to ask; may be given several times (127.0.0.1 on 4100, 4101, 4102 when absent)")
+      Flag.withDescription(
+        "a service to ask, with all processes behind its address; may be given several times " +
+          "(127.0.0.1 on PORT, or 4100, and the next two when absent)"
+      )
     ),
     plain: Flag.Boolean("plain").pipe(
       Flag.withDefault(false),
@@ -103,14 +144,26 @@ export const story = Command.make(
   },
   Effect.fn("cli.story")(function*({ id, json, plain, url }) {
     if (!/^[A-Za-z0-9._-]{1,128}$/.test(id)) {
-      return yield* new NoStory({
+      return yield* new StoryAsked({
         sentence: "A request id is 1 to 128 letters, digits, dots, underscores and dashes: copy it from X-Request-ID."
       })
     }
     const token = yield* tokenOf
-    const answers = yield* Effect.forEach(yield* urls(url), (url) => ask(url, id, token), { concurrency: "unbounded" })
+    const answers = yield* Effect.forEach(
+      yield* urls(url.length > 0 ? url : yield* usual),
+      (url) => ask(url, id, token),
+      { concurrency: "unbounded" }
+    )
     const silent = answers.flatMap((answer) => answer._tag === "Silent" ? [answer] : [])
-    const notes = silent.map(({ url, why }) => `${url} ${why}.`)
+    const missing = [
+      ...silent,
+      ...answers.flatMap((answer) =>
+        answer._tag === "Silent"
+          ? []
+          : answer.away.map((name) => ({ url: answer.url, why: `answered, but ${name} behind it did not` }))
+      )
+    ]
+    const notes = missing.map(({ url, why }) => `${url} ${why}.`)
     const joined = Story.join(answers.flatMap((answer) => answer._tag === "Known" ? answer.parts : []))
     if (silent.length === answers.length) {
       const advice = url.length === 0 ? " Start the services with `npx lifecycle serve`, or name yours with --url." : ""
@@ -130,7 +183,7 @@ export const story = Command.make(
         durationMillis: joined.durationMillis,
         services: Story.services(joined),
         parts: joined.parts,
-        away: silent.map(({ url, why }) => ({ url, why }))
+        away: missing.map(({ url, why }) => ({ url, why }))
       }))
     }
     const services = Story.services(joined)

@@ -87,7 +87,8 @@ export interface ProbeOptions {
   readonly url: string | URL
   /** `GET` when absent. */
   readonly method?: string | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** A header with several values is sent once for each of them. */
+  readonly headers?: Readonly<Record<string, string | ReadonlyArray<string>>> | undefined
   readonly body?: string | Uint8Array | undefined
   /** For the whole trip; 30 seconds when absent. */
   readonly timeout?: Duration.Input | undefined

@@ -54,6 +54,34 @@ import * as PersonalData from "../store/PersonalData.ts"
 import * as versions from "./internal/versions.ts"
 
 /**
+ * Which stored event an error is about.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Place = Schema.Struct({
+  stream: Schema.Struct({ tenant: Schema.String, category: Schema.String, id: Schema.String }),
+  /** Of the stream. */
+  version: Schema.Int,
+  eventId: Schema.String
+})
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Place = typeof Place.Type
+
+/** Before what is wrong with an event, where the event is one that was read. */
+const at = (place: Place | undefined): string => {
+  if (place === undefined) return ""
+  const { eventId, stream: { category, id, tenant }, version } = place
+  return `Version ${version} of ${category} "${id}"${
+    tenant === "" ? "" : ` of the tenant "${tenant}"`
+  } (event ${eventId}): `
+}
+
+/**
  * A stored event of a type or a version that this program does not know.
  *
  * @category errors
@@ -63,12 +91,15 @@ export class UnknownEvent extends Schema.TaggedError<UnknownEvent>()("UnknownEve
   type: Schema.String,
   version: Schema.Finite,
   /** The newest version known of this type; absent where the type is unknown. */
-  known: Schema.optionalKey(Schema.Int)
+  known: Schema.optionalKey(Schema.Int),
+  /** Absent where the event was not read from a store. */
+  place: Schema.optionalKey(Place)
 }) {
   override get message(): string {
-    return this.known === undefined
+    const what = this.known === undefined
       ? `Unknown event type "${this.type}". Add it to the aggregate's events, or deploy the version that wrote it`
       : `Unknown version ${this.version} of event "${this.type}" (known: 1 to ${this.known}). Deploy the version that wrote it`
+    return at(this.place) + what
   }
 }
 
@@ -81,10 +112,12 @@ export class UnknownEvent extends Schema.TaggedError<UnknownEvent>()("UnknownEve
 export class InvalidEvent extends Schema.TaggedError<InvalidEvent>()("InvalidEvent", {
   type: Schema.String,
   version: Schema.Finite,
-  reason: Schema.String
+  reason: Schema.String,
+  /** Absent where the event was not read from a store. */
+  place: Schema.optionalKey(Place)
 }) {
   override get message(): string {
-    return `Event "${this.type}" version ${this.version} does not fit its schema: ${this.reason}`
+    return `${at(this.place)}Event "${this.type}" version ${this.version} does not fit its schema: ${this.reason}`
   }
 }
 
@@ -203,7 +236,15 @@ type Data = Readonly<Record<string, unknown>>
  * @category models
  * @since 0.1.0
  */
-export type Stored = Pick<StoredEvent, "type" | "schemaVersion" | "data">
+export type Stored =
+  & Pick<StoredEvent, "type" | "schemaVersion" | "data">
+  & Partial<Pick<StoredEvent, "stream" | "version" | "id">>
+
+/** @internal For the errors about it; nothing where it does not say where it stands. */
+export const placed = ({ id, stream, version }: Stored): { readonly place?: Place } =>
+  id === undefined || stream === undefined || version === undefined
+    ? {}
+    : { place: { stream, version, eventId: id } }
 
 /**
  * The definition of an event.
@@ -298,9 +339,14 @@ export const make = <
   const codec: Schema.Codec<Record<string, unknown>, unknown> = Schema.toCodecJson(values)
   const encodeFields = Schema.encodeUnknownResult(codec)
   const read = versions.reader(codec, values, steps, version, options.unknownFields ?? "refuse")
-  const invalid = (version: number, error: unknown) =>
-    // A value that does not fit may be personal, and reasons are kept in logs and dead letters.
-    new InvalidEvent({ type, version, reason: versions.reasonOf(error, plan === undefined) })
+  const invalid = (version: number, error: unknown, stored?: Stored) =>
+    new InvalidEvent({
+      type,
+      version,
+      // A value that does not fit may be personal, and reasons are kept in logs and dead letters.
+      reason: versions.reasonOf(error, plan === undefined),
+      ...stored === undefined ? {} : placed(stored)
+    })
   return {
     type,
     version,
@@ -318,16 +364,18 @@ export const make = <
       ),
     decode: (stored) => {
       const { data, schemaVersion } = stored
-      if (stored.type !== type) return Result.fail(new UnknownEvent({ type: stored.type, version: schemaVersion }))
+      if (stored.type !== type) {
+        return Result.fail(new UnknownEvent({ type: stored.type, version: schemaVersion, ...placed(stored) }))
+      }
       if (!Number.isInteger(schemaVersion) || schemaVersion < 1 || schemaVersion > version) {
-        return Result.fail(new UnknownEvent({ type, version: schemaVersion, known: version }))
+        return Result.fail(new UnknownEvent({ type, version: schemaVersion, known: version, ...placed(stored) }))
       }
       if (PersonalData.isSealed(data)) {
         const reason = "its personal fields are sealed; open it with PersonalData.open first"
-        return Result.fail(new InvalidEvent({ type, version: schemaVersion, reason }))
+        return Result.fail(new InvalidEvent({ type, version: schemaVersion, reason, ...placed(stored) }))
       }
       return Result.map(
-        Result.mapError(read(data, schemaVersion), (error) => invalid(schemaVersion, error)),
+        Result.mapError(read(data, schemaVersion), (error) => invalid(schemaVersion, error, stored)),
         (fields) => tagged<Tag, Fields>(type, fields)
       )
     }

@@ -1,6 +1,6 @@
 /**
- * How the guards and subscriptions of one service stand: circuits, bulkheads, retry budgets, rate limits, projections, sagas
- * and the event loop, as they last reported.
+ * How the guards and subscriptions of one service stand: circuits, bulkheads, pools, retry budgets, rate limits, projections,
+ * outboxes, sagas and the event loop, as they last reported.
  *
  * It is plain data, for a page or a dashboard. `observability/Journal` keeps it from the reports that pass it.
  *
@@ -51,6 +51,21 @@ export const Bulkhead = Schema.Struct({
   queued: Schema.Int,
   limit: Schema.Finite,
   refused: Schema.Int
+})
+
+/**
+ * A pool of connections.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Pool = Schema.Struct({
+  name: Schema.String,
+  /** Connections that somebody has. */
+  inUse: Schema.Int,
+  /** Callers that wait for one. */
+  waiting: Schema.Int,
+  size: Schema.Int
 })
 
 /**
@@ -105,6 +120,26 @@ export const Subscription = Schema.Struct({
 })
 
 /**
+ * An outbox, as one of its workers sees it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Outbox = Schema.Struct({
+  /** The topics that the worker looks at, joined by commas; `*` for all of them. */
+  topics: Schema.String,
+  /** To be published, those in flight included. */
+  pending: Schema.Finite,
+  /** The age of the oldest of them; 0 when there is none. */
+  oldestMillis: Schema.Finite,
+  deadLetters: Schema.Finite,
+  /** Keys that wait behind a dead letter. */
+  pausedKeys: Schema.Finite,
+  /** When it said so, in milliseconds since 1970. */
+  at: Schema.Finite
+})
+
+/**
  * How often the sagas of one name have ended in which way.
  *
  * @category schemas
@@ -149,9 +184,11 @@ export const Standing = Schema.Struct({
   service: Schema.String,
   circuits: Schema.Array(Circuit),
   bulkheads: Schema.Array(Bulkhead),
+  pools: Schema.Array(Pool),
   budgets: Schema.Array(Budget),
   rateLimits: Schema.Array(RateLimit),
   subscriptions: Schema.Array(Subscription),
+  outboxes: Schema.Array(Outbox),
   sagas: Schema.Array(Saga),
   eventLoop: Schema.NullOr(Schema.Struct({
     p99Millis: Schema.Finite,
@@ -181,9 +218,11 @@ export const empty = (service: string): Standing => ({
   service,
   circuits: [],
   bulkheads: [],
+  pools: [],
   budgets: [],
   rateLimits: [],
   subscriptions: [],
+  outboxes: [],
   sagas: [],
   eventLoop: null,
   events: []

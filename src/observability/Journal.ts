@@ -3,7 +3,7 @@
  *
  * {@link layer} keeps for each request the stages it passed, the commands, calls, attempts and steps of sagas that ran for it,
  * and its outcome. {@link story} gives them back as parts of a `lifecycle/Story`, {@link recent} the latest requests,
- * {@link changes} each one as it ends, {@link standing} how circuits, bulkheads, budgets, limits and subscriptions stand.
+ * {@link changes} each one as it ends, {@link standing} how guards, subscriptions and outboxes stand.
  * `server/LifecyclePage` serves all of it.
  *
  * Keeping costs a lookup and a push for each report: the report itself is kept, and nothing is computed or formatted before

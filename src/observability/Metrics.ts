@@ -5,7 +5,8 @@
  * one count, whatever it took to answer it. Updates are synchronous and touch only maps; the registry is the fiber's
  * `Metric.MetricRegistry`.
  *
- * Labels are bounded: a method that HTTP does not define is `_OTHER`, a request without a route is `unmatched`, and
+ * Labels are bounded: a method that HTTP does not define is `_OTHER`, as is the scheme where a server does not say it, a
+ * request without a route is `unmatched`, and
  * no metric has more than {@link maxSeries} combinations of labels; further ones are counted together under `_OTHER`.
  *
  * **Gotchas**
@@ -91,12 +92,12 @@ export const make = (): Recorder => {
   const serverDuration = histogram(
     metrics.serverDuration,
     "How long requests took, from the outermost stage to the last byte of the answer",
-    [labels.service, labels.method, labels.route, labels.status]
+    [labels.service, labels.method, labels.scheme, labels.route, labels.status]
   )
   const serverActive = gauge(
     metrics.serverActive,
     "Requests that are being served",
-    [labels.service, labels.method]
+    [labels.service, labels.method, labels.scheme]
   )
   const eventLoopMean = gauge(metrics.eventLoopMean, "How late the event loop was on average", [labels.service])
   const eventLoopP50 = gauge(metrics.eventLoopP50, "How late the event loop was in half of the looks", [labels.service])
@@ -154,14 +155,15 @@ export const make = (): Recorder => {
         for (const timed of report.stages) stageDuration(timed.stage).updateUnsafe(seconds(timed), context)
         return
       case "ServerRequestStarted":
-        return serverActive(report.service, method(report.method)).modifyUnsafe(1, context)
+        return serverActive(report.service, method(report.method), scheme(report)).modifyUnsafe(1, context)
       case "ServerRequestEnded": {
         const name = method(report.method)
         const route = report.route ?? Names.unmatched
         const status = String(report.status)
+        const asked = scheme(report)
         // A request that the listener refused was never begun.
-        if (report.refused !== true) serverActive(report.service, name).modifyUnsafe(-1, context)
-        return serverDuration(report.service, name, route, status).updateUnsafe(seconds(report), context)
+        if (report.refused !== true) serverActive(report.service, name, asked).modifyUnsafe(-1, context)
+        return serverDuration(report.service, name, asked, route, status).updateUnsafe(seconds(report), context)
       }
       case "EventLoopObserved":
         eventLoopMean(report.service).updateUnsafe(report.meanMillis / 1000, context)
@@ -235,7 +237,7 @@ export const layer: Layer.Layer<never> = install(make)
  */
 export const layerBodySizes: Layer.Layer<never> = install(() => {
   const { labels, metrics } = Names
-  const keys = [labels.service, labels.method, labels.route, labels.status] as const
+  const keys = [labels.service, labels.method, labels.scheme, labels.route, labels.status] as const
   const ofRequests = histogram(
     metrics.serverRequestSize,
     "How many bytes the bodies of requests had",
@@ -256,9 +258,10 @@ export const layerBodySizes: Layer.Layer<never> = install(() => {
     const context = contextOf(fiber)
     const { requestBytes, responseBytes, route = Names.unmatched, service } = report
     const name = method(report.method)
+    const asked = scheme(report)
     const status = String(report.status)
-    if (requestBytes !== undefined) ofRequests(service, name, route, status).updateUnsafe(requestBytes, context)
-    if (responseBytes !== undefined) ofAnswers(service, name, route, status).updateUnsafe(responseBytes, context)
+    if (requestBytes !== undefined) ofRequests(service, name, asked, route, status).updateUnsafe(requestBytes, context)
+    if (responseBytes !== undefined) ofAnswers(service, name, asked, route, status).updateUnsafe(responseBytes, context)
   }
 })
 
@@ -275,6 +278,8 @@ const methods: ReadonlySet<string> = new Set([
 ])
 
 const method = (name: string): string => methods.has(name) ? name : Names.other
+
+const scheme = (report: { readonly scheme?: string | undefined }): string => report.scheme ?? Names.other
 
 const seconds = (timed: { readonly startNanos: bigint; readonly endNanos: bigint }): number =>
   Math.max(0, Number(timed.endNanos - timed.startNanos) / 1e9)

@@ -97,6 +97,7 @@ export const metrics = {
 export const labels = {
   service: "service.name",
   method: "http.request.method",
+  scheme: "url.scheme",
   route: "http.route",
   status: "http.response.status_code",
   endpoint: "server.address",

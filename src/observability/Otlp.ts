@@ -93,10 +93,12 @@ const discreet = (tracer: Tracer.Tracer): Tracer.Tracer =>
     span: (options) => {
       const span = tracer.span(options)
       const attribute = span.attribute.bind(span)
-      span.attribute = (key, value) => {
+      // Not made right of the `=`: V8 would put them into the old generation, and the span with them.
+      const allowed: typeof attribute = (key, value) => {
         if (withheld.has(key)) return
         attribute(key, key === "url.full" && typeof value === "string" ? value.split(/[?#]/, 1)[0] : value)
       }
+      span.attribute = allowed
       return span
     }
   })

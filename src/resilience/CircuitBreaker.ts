@@ -58,6 +58,7 @@ import {
   Context,
   type Duration,
   Effect,
+  type Fiber,
   Layer,
   PubSub,
   type Ref,
@@ -66,6 +67,7 @@ import {
   Stream
 } from "effect"
 import {
+  admits,
   Core,
   type Event,
   feed,
@@ -201,6 +203,11 @@ export interface CircuitBreaker {
   ) => Stream.Stream<A, E | CircuitOpen, R>
   /** A key that is not known has the snapshot of a new circuit, and stays unknown. */
   readonly snapshot: (key: string) => Effect.Effect<Snapshot>
+  /**
+   * Whether a call with `key` would be let through now; it takes no permit. For a choice among many keys on a hot path,
+   * where {@link CircuitBreaker.snapshot} of each would be too much.
+   */
+  readonly admitsUnsafe: (key: string, fiber: Fiber.Fiber<unknown, unknown>) => boolean
   readonly keys: Effect.Effect<Array<string>>
   /** Refuses every call until the scope closes. Several isolations add up; after the last the circuit is closed. */
   readonly isolate: (key: string) => Effect.Effect<void, never, Scope.Scope>
@@ -268,6 +275,12 @@ export const make = (policy: KeyedPolicy): Effect.Effect<CircuitBreaker> => {
       stream: (key, stream, options) => guardStream(finder(key), stream, options),
       snapshot: (key) =>
         timed((nowMillis) => snapshotOf(keys.peek(key, nowMillis) ?? new Core(keys.shared, key, nowMillis), nowMillis)),
+      admitsUnsafe: (key, fiber) => {
+        if (keys.isClosed(key)) return true
+        const nowMillis = millisOf(fiber.getRef(Clock.Clock))
+        const core = keys.peek(key, nowMillis)
+        return core === undefined || admits(core, nowMillis)
+      },
       keys: timed((nowMillis) => keys.keys(nowMillis)),
       isolate: (key) => isolate(finder(key)),
       forceClose: (key) => forceClose(finder(key)),

@@ -25,7 +25,7 @@ import { Cause, Context, Effect, Exit } from "effect"
 import { HttpServerRequest } from "effect/http"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as Exchange from "./Exchange.ts"
-import { of as schemeOf } from "./internal/scheme.ts"
+import * as scheme from "./internal/scheme.ts"
 import * as ServerStage from "./ServerStage.ts"
 import * as TrustedHops from "./TrustedHops.ts"
 
@@ -56,8 +56,11 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
         const exchange = Exchange.ofUnsafe(fiber)
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
         const { headers } = request
-        const scheme = schemeOf(request)
-        recorder({ _tag: "ServerRequestStarted", service: exchange.service, method: exchange.method, scheme }, fiber)
+        const asked = scheme.of(request)
+        recorder(
+          { _tag: "ServerRequestStarted", service: exchange.service, method: exchange.method, scheme: asked },
+          fiber
+        )
         const requestBytes = lengthOf(headers)
         const client = headers["x-service-name"]
         // By way of a constant: V8 puts a function that is written right of a property's `=` into the old generation, and
@@ -75,7 +78,7 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
             _tag: "ServerRequestEnded",
             service: exchange.service,
             method: exchange.method,
-            scheme,
+            scheme: asked,
             route: exchange.route,
             path: exchange.path,
             status: aborted ? 499 : exchange.status,

@@ -29,7 +29,7 @@
  *
  * @since 0.1.0
  */
-import { type Config, Context, Effect, Layer, Redacted, Schema } from "effect"
+import { Config, Context, Effect, Layer, Redacted, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import * as Exchange from "./Exchange.ts"
 import { isScope } from "./internal/scopeName.ts"
@@ -97,17 +97,26 @@ export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {}) 
 }
 
 /**
- * The list of tokens could not be read.
+ * The list of tokens could not be read. It names the entry by its place and shows none of it.
  *
  * @category errors
  * @since 0.1.0
  */
 export class InvalidTokens extends Schema.TaggedError<InvalidTokens>()("InvalidTokens", {
-  position: Schema.Int
+  /** Of the entry, from 1. */
+  position: Schema.Int,
+  /** What the list is called, such as `LIFECYCLE_TOKENS`. */
+  source: Schema.optionalKey(Schema.String),
+  /** The place of the entry with the same token, where that is what is wrong. */
+  repeats: Schema.optionalKey(Schema.Int)
 }) {
   override get message(): string {
-    return `Entry ${this.position} of the token list is neither "token:user" nor "token:user:scopes": write entries such as ` +
-      "token123:alice or token123:alice:orders.read+orders.write, separated by commas"
+    const { position, repeats, source } = this
+    const entry = `Entry ${position} of the token list${source === undefined ? "" : ` ${source}`}`
+    return repeats === undefined
+      ? `${entry} is neither "token:user" nor "token:user:scopes": write entries such as ` +
+        "token123:alice or token123:alice:orders.read+orders.write, separated by commas"
+      : `${entry} has the token of entry ${repeats}: give every entry a token of its own, or one of them would never count`
   }
 }
 
@@ -126,25 +135,51 @@ export class Authenticator extends Context.Service<Authenticator, {
 const invalidToken = "Bearer error=\"invalid_token\""
 
 /**
+ * What a refusal calls the list of tokens.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TokensOptions {
+  /** The variable or option that the list came from, such as `LIFECYCLE_TOKENS`. */
+  readonly source?: string | undefined
+}
+
+/**
  * An authenticator over a fixed list, `token123:alice,token456:bob`. A third part names the scopes of a token, joined by
- * plus signs: `token123:alice:orders.read+orders.write`.
+ * plus signs: `token123:alice:orders.read+orders.write`. A token that stands there twice is refused: only one of the two
+ * users could ever be meant.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerTokens = (tokens: Redacted.Redacted): Layer.Layer<Authenticator, InvalidTokens> =>
-  Layer.effect(Authenticator, Effect.map(parseTokens(tokens), fromEntries))
+export const layerTokens = (
+  tokens: Redacted.Redacted,
+  options: TokensOptions = {}
+): Layer.Layer<Authenticator, InvalidTokens> =>
+  Layer.effect(Authenticator, Effect.map(parseTokens(tokens, options.source), fromEntries))
 
 /**
- * {@link layerTokens} from configuration, such as `Config.Redacted("LIFECYCLE_TOKENS")`.
+ * {@link layerTokens} from configuration: `layerTokensConfig("LIFECYCLE_TOKENS")`. A refusal names the variable; for a
+ * `Config` of your own say with `source` what it is called.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerTokensConfig = (
-  config: Config.Config<Redacted.Redacted>
-): Layer.Layer<Authenticator, InvalidTokens | Config.ConfigError> =>
-  Layer.effect(Authenticator, Effect.flatMap(config, (tokens) => Effect.map(parseTokens(tokens), fromEntries)))
+  config: string | Config.Config<Redacted.Redacted>,
+  options: TokensOptions = {}
+): Layer.Layer<Authenticator, InvalidTokens | Config.ConfigError> => {
+  const isName = typeof config === "string"
+  const source = options.source ?? (isName ? config : undefined)
+  return Layer.effect(
+    Authenticator,
+    Effect.flatMap(
+      isName ? Config.Redacted(config) : config,
+      (tokens) => Effect.map(parseTokens(tokens, source), fromEntries)
+    )
+  )
+}
 
 /**
  * @category models
@@ -217,16 +252,22 @@ interface Entry {
   readonly user: Principal
 }
 
-const parseTokens = Effect.fnUntraced(function*(tokens: Redacted.Redacted) {
+const parseTokens = Effect.fnUntraced(function*(tokens: Redacted.Redacted, source: string | undefined) {
   const entries: Array<Entry> = []
+  const positions = new Map<string, number>()
+  const from = source === undefined ? {} : { source }
   for (const [index, part] of Redacted.value(tokens).split(",").entries()) {
     const text = part.trim()
     if (text === "") continue
+    const position = index + 1
     const [token = "", id = "", scopes, ...more] = text.split(":").map((each) => each.trim())
     const names = scopes?.split("+")
     if (token === "" || id === "" || more.length > 0 || names?.every(isScope) === false) {
-      return yield* new InvalidTokens({ position: index + 1 })
+      return yield* new InvalidTokens({ position, ...from })
     }
+    const repeats = positions.get(token)
+    if (repeats !== undefined) return yield* new InvalidTokens({ position, repeats, ...from })
+    positions.set(token, position)
     entries.push({ token, user: names === undefined ? { id } : { id, scopes: names } })
   }
   return entries

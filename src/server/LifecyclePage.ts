@@ -4,11 +4,16 @@
  * | Route | Answers |
  * | --- | --- |
  * | `GET /lifecycle` | the page: recent requests by stage, one request over all services, guards, subscriptions, events |
- * | `GET /lifecycle/story?id=ID` | what is known of one request, here and at the neighbours, as JSON; with `&scope=own` here only |
- * | `GET /lifecycle/events` | requests as they end and how the guards stand, as server-sent events; with `?scope=own` as above |
+ * | `GET /lifecycle/story?id=ID` | what is known of one request, as JSON |
+ * | `GET /lifecycle/events` | requests as they end and how the guards stand, as server-sent events |
+ *
+ * The last two tell what all neighbours know; with `scope=service` what this service knows, in all its processes; with
+ * `scope=own` what this process knows.
  *
  * {@link layer} is one more layer of routes for `ServerStack.serve`. It reads a journal, such as `observability/Journal`, and
- * asks its neighbours, which mount the same layer, for theirs. The page is three files without a build step: it loads nothing
+ * asks its neighbours, which mount the same layer, for theirs. Where several processes run a service behind one address, a
+ * request is in the journal of whichever served it: each is told of the others as `siblings`, and any of them tells the whole.
+ * The page is a few files without a build step: it loads nothing
  * from anywhere else, and its `Content-Security-Policy` would not let it.
  *
  * Only this machine gets any of it, unless `trust` says otherwise. What a journal holds asks for a token as every route does,
@@ -19,7 +24,7 @@
  *
  * - Whoever may look sees the requests of all users: their ids, routes and statuses. Give customers' tokens no right to it.
  * - Behind a proxy on this machine every request comes from this machine. Let the proxy refuse `/lifecycle`.
- * - The neighbours are asked with their own `token`, never with the caller's.
+ * - Neighbours and siblings are asked with the `token` you give for them, never with the caller's.
  * - A server that drains ends the streams of events, and pages connect again.
  *
  * @example
@@ -38,7 +43,7 @@
  *
  * @since 0.1.0
  */
-import { Effect, type FileSystem, Layer, type Path, type Redacted, Schema, type Stream } from "effect"
+import { Effect, type FileSystem, Layer, type Path, type Redacted, Schema, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type * as Standing from "../lifecycle/Standing.ts"
 import * as Story from "../lifecycle/Story.ts"
@@ -89,6 +94,11 @@ export interface Options<out R = never, out S = never> {
   readonly journal: Effect.Effect<Source, never, R>
   /** Whose journals are shown beside the own one; an effect is run for each request. Nobody's when absent. */
   readonly neighbours?: ReadonlyArray<Neighbour> | Effect.Effect<ReadonlyArray<Neighbour>> | undefined
+  /**
+   * The other processes of this service, each by an address of its own and under a name that tells them apart, such as
+   * `orders (worker 2)`. Nobody's when absent.
+   */
+  readonly siblings?: ReadonlyArray<Neighbour> | Effect.Effect<ReadonlyArray<Neighbour>> | undefined
   /** The latest events of the service's store, newest first. The page shows none when absent. */
   readonly events?: Effect.Effect<ReadonlyArray<Standing.StoredEvent>, unknown, S> | undefined
   /** Who may connect; everybody else gets 403. This machine when absent. */
@@ -115,20 +125,28 @@ export class StoryUnknown extends Schema.TaggedError<StoryUnknown>()("StoryUnkno
 }
 
 /**
- * What `GET /lifecycle/story?id=ID&scope=own` answers.
+ * What `GET /lifecycle/story?id=ID` answers with `scope=own`, or with `scope=service`.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Own = Schema.Struct({ service: Schema.String, parts: Schema.Array(Story.Part) })
+export const Own = Schema.Struct({
+  service: Schema.String,
+  parts: Schema.Array(Story.Part),
+  /** The processes of the service that did not answer; absent where only one was asked. */
+  away: Schema.optionalKey(Schema.Array(Schema.String))
+})
 
 /**
- * The routes that hold nothing secret, for `Authentication.stage({ exempt })`: the page, its style and its script.
+ * The routes that hold nothing secret, for `Authentication.stage({ exempt })`: the page, its style and its scripts.
  *
  * @category constants
  * @since 0.1.0
  */
-export const open: ReadonlyArray<string> = ["GET /lifecycle", "GET /lifecycle/page.css", "GET /lifecycle/page.js"]
+export const open: ReadonlyArray<string> = [
+  "GET /lifecycle",
+  ...pageFiles.names.map((name) => `GET /lifecycle/${name}`)
+]
 
 /**
  * The routes.
@@ -155,9 +173,9 @@ export const layer = <R = never, S = never>(
     const drain = yield* Health.Draining
     const client = yield* HttpClient.HttpClient
     const services = yield* Effect.context<S>()
-    const neighbours = Effect.isEffect(options.neighbours)
-      ? options.neighbours
-      : Effect.succeed(options.neighbours ?? [])
+    const { neighbours: given = [], siblings: processes = [] } = options
+    const neighbours = Effect.isEffect(given) ? given : Effect.succeed(given)
+    const siblings = Effect.isEffect(processes) ? processes : Effect.succeed(processes)
     const events = options.events === undefined
       ? Effect.succeed([])
       : options.events.pipe(Effect.provideContext(services), Effect.catchCause(() => Effect.succeed([])))
@@ -176,19 +194,26 @@ export const layer = <R = never, S = never>(
         (user): Answer<E | Authentication.Forbidden, R1> =>
           allow(user) ? self : Effect.fail(new Authentication.Forbidden())
       ))
-    const asked = Effect.map(HttpServerRequest.ParsedSearchParams, ({ id, scope }) => ({ id, own: scope === "own" }))
+    const asked = Effect.map(HttpServerRequest.ParsedSearchParams, ({ id, scope }) => ({ id, scope }))
 
     const story = Effect.gen(function*() {
-      const { id, own: here } = yield* asked
+      const { id, scope } = yield* asked
       if (!Schema.is(RequestId)(id)) return yield* new StoryUnknown({ away: [] })
       const own = yield* source.story(id)
-      if (here) {
+      const { service } = source
+      if (scope === "own") {
         if (own.length === 0) return yield* new StoryUnknown({ away: [] })
-        return HttpServerResponse.jsonUnsafe({ service: source.service, parts: own } satisfies typeof Own.Type)
+        return HttpServerResponse.jsonUnsafe({ service, parts: own } satisfies typeof Own.Type)
       }
-      const { away, parts } = yield* pageNeighbours.stories(client, yield* neighbours, id)
-      const joined = Story.join([...own, ...parts])
-      if (joined.parts.length === 0) return yield* new StoryUnknown({ away })
+      const [beside, others] = yield* Effect.all([
+        pageNeighbours.stories(client, yield* siblings, id, "own"),
+        pageNeighbours.stories(client, scope === "service" ? [] : yield* neighbours, id, "service")
+      ], { concurrency: "unbounded" })
+      const parts = [...own, ...beside.parts, ...others.parts]
+      const away = [...beside.away, ...others.away]
+      if (parts.length === 0) return yield* new StoryUnknown({ away })
+      if (scope === "service") return HttpServerResponse.jsonUnsafe({ service, parts, away } satisfies typeof Own.Type)
+      const joined = Story.join(parts)
       return HttpServerResponse.jsonUnsafe({
         requestId: id,
         durationMillis: joined.durationMillis,
@@ -200,9 +225,15 @@ export const layer = <R = never, S = never>(
     })
 
     const live = Effect.gen(function*() {
-      const others = (yield* asked).own ? [] : yield* neighbours
-      const own = pageStream.own({ source, standing, names: others.map(({ name }) => name), drain })
-      const all = pageStream.join(own, others.map((other) => pageNeighbours.follow(client, other)))
+      const { scope } = yield* asked
+      const beside = scope === "own" ? [] : yield* siblings
+      const others = scope === "own" || scope === "service" ? [] : yield* neighbours
+      const names = [...beside, ...others].map(({ name }) => name)
+      const own = pageStream.own({ source, standing, names, drain })
+      const all = pageStream.join(own, [
+        ...beside.map((one) => Stream.map(pageNeighbours.follow(client, one, "own"), pageStream.named(one.name))),
+        ...others.map((other) => pageNeighbours.follow(client, other, "service"))
+      ])
       return HttpServerResponse.stream(pageStream.encode(all), {
         contentType: "text/event-stream",
         // A proxy that keeps the answer together would show nothing, and a server that drains waits for connections.
@@ -220,11 +251,10 @@ export const layer = <R = never, S = never>(
         // The router takes both, but what the page loads lies beside only one of them.
         near(Effect.map(
           HttpServerRequest.HttpServerRequest,
-          ({ url }) => /\/(\?|$)/.test(url) ? HttpServerResponse.redirect("../lifecycle", { status: 308 }) : files.html
+          ({ url }) => /\/(\?|$)/.test(url) ? HttpServerResponse.redirect("../lifecycle", { status: 308 }) : files.page
         ))
       ),
-      file("/lifecycle/page.css", files.css),
-      file("/lifecycle/page.js", files.script),
+      ...files.beside.map(({ answer, name }) => file(`/lifecycle/${name}`, answer)),
       HttpRouter.add("GET", "/lifecycle/story", allowed(story)),
       HttpRouter.add("GET", "/lifecycle/events", allowed(live))
     )

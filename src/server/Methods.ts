@@ -66,6 +66,8 @@ export class Routes extends Context.Service<Routes, {
   readonly methodsOf: (url: string) => ReadonlyArray<string>
   /** The methods any path answers. */
   readonly allMethods: () => ReadonlyArray<string>
+  /** The template of the route that answers this method at a URL, such as `/users/:id`. */
+  readonly routeOf: (method: string, url: string) => string | undefined
 }>()("effect-lifecycle/server/Methods/Routes") {}
 
 /**
@@ -149,5 +151,6 @@ const isRouteNotFound = (error: unknown): error is HttpServerError.HttpServerErr
  */
 export const fromIndex = (index: () => MethodIndex | undefined): Routes["Service"] => ({
   methodsOf: (url) => index()?.find(url) ?? [],
-  allMethods: () => index()?.all() ?? []
+  allMethods: () => index()?.all() ?? [],
+  routeOf: (method, url) => index()?.routeOf(method, url)
 })

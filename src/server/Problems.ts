@@ -8,7 +8,8 @@
  *
  * Routes of `HttpRouter` may simply fail. Endpoints of `HttpApi` declare their errors with {@link Table.error}, which gives
  * an error class its status, its problem document and its place in the OpenAPI description; errors that any endpoint can
- * meet and no caller needs to decode leave the handler through {@link escalate}.
+ * meet and no caller needs to decode leave the handler through {@link escalate}. {@link openApi} puts what the stages around
+ * the endpoints answer into the description too.
  *
  * **Gotchas**
  *
@@ -50,6 +51,8 @@ import * as Exchange from "./Exchange.ts"
 import { builtInRows } from "./internal/builtInProblems.ts"
 import * as causes from "./internal/problemCause.ts"
 import * as documents from "./internal/problemDocument.ts"
+import * as openApis from "./internal/problemOpenApi.ts"
+import type * as RouteMatch from "./RouteMatch.ts"
 import * as ServerStage from "./ServerStage.ts"
 
 /**
@@ -181,6 +184,46 @@ export const table = <const Rows extends { readonly [tag: string]: Row }>(
  * @since 0.1.0
  */
 export const empty: Table<never> = table({})
+
+/**
+ * What stands around the endpoints of an `HttpApi`, for its OpenAPI document. Give it what the slots of `ServerStack` have.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OpenApiOptions<Tag extends string = never> {
+  readonly table?: Table<Tag> | undefined
+  /** The routes without a token, as in `Authentication.stage`. Default none of the api's. */
+  readonly exempt?: RouteMatch.Routes | undefined
+  /**
+   * What else is answered, by the tag of its row, and where: everywhere (`true`), or on the routes named. It is for slots
+   * that are empty by default, and for errors that handlers {@link escalate}.
+   */
+  readonly answers?:
+    | { readonly [_ in Tag | keyof typeof builtInRows]?: true | RouteMatch.Routes | undefined }
+    | undefined
+}
+
+/**
+ * Writes into the OpenAPI document of an `HttpApi` what the stages around it answer, and that they ask for a token:
+ * `api.annotate(OpenApi.Transform, Problems.openApi({ table }))`.
+ *
+ * Every operation gets 500, 503 and 504; 401 and `security` unless it is exempt; 422 where it has parameters or a body;
+ * 400, 413 and 415 where it has a body. These are the answers of the default slots. `answers` adds those of the others, and
+ * a tag that the table does not know is refused with an error. What an endpoint declares itself stays beside them. Left out
+ * are the answers to what is no request of any operation: 404 and 405 of the router, 408, 414, 431 and 505 of the listener.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const openApi = <Tag extends string = never>(
+  options: OpenApiOptions<Tag> = {}
+): (spec: Record<string, unknown>) => Record<string, unknown> =>
+  openApis.make({
+    rows: (options.table ?? empty).rows,
+    exempt: options.exempt ?? [],
+    answers: options.answers ?? {}
+  })
 
 /**
  * Sends every error past the declared errors of an endpoint, straight to the table.

@@ -20,9 +20,10 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Predicate } from "effect"
+import { Context, Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
 import * as Exchange from "./Exchange.ts"
+import * as scheme from "./internal/scheme.ts"
 import * as ServerStage from "./ServerStage.ts"
 
 /**
@@ -70,18 +71,8 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
     wrap: (next) =>
       Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-        Exchange.ofUnsafe(fiber).defaultHeaders = isHttps(request) ? secure : plain
+        Exchange.ofUnsafe(fiber).defaultHeaders = scheme.of(request) === "https" ? secure : plain
         return next
       })
   })
-}
-
-const isHttps = (request: HttpServerRequest.HttpServerRequest): boolean => {
-  if (request.protocol !== undefined) return request.protocol === "https"
-  const { source } = request
-  // The URL has to be put together first, and over HTTP/1.1 the socket knows as well.
-  if ("httpVersionMajor" in source && source.httpVersionMajor === 1 && "socket" in source) {
-    return Predicate.hasProperty(source.socket, "encrypted") && source.socket.encrypted === true
-  }
-  return request.originalUrl.startsWith("https:")
 }

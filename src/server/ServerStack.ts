@@ -190,11 +190,15 @@ export const serve = <A, E, R, const O extends Options>(
         Context.get(context, Scope.Scope)
       )
     )
-    const wraps = yield* Effect.provideService(wrapsOf(outer), Methods.Routes, Methods.fromIndex(() => index))
+    const known = Methods.fromIndex(() => index)
+    const wraps = yield* Effect.provideService(wrapsOf(outer), Methods.Routes, known)
     const router = Context.get(context, HttpRouter.HttpRouter).asHttpEffect()
     const handler = exchangeRun.run(options.service, drain, aroundRouter(router, wraps))
     const install = outer.flatMap((stage) => stage.install === undefined ? [] : [stage.install])
-    const references = install.reduce<Layer.Layer<never>>((all, each) => Layer.merge(all, each), Layer.empty)
+    const references = install.reduce<Layer.Layer<never, never, Methods.Routes>>(
+      (all, each) => Layer.merge(all, each),
+      Layer.empty
+    ).pipe(Layer.provide(Layer.succeed(Methods.Routes, known)))
     const server = Layer.effectDiscard(Effect.updateContext(HttpServer.serveEffect(handler), deep)).pipe(
       Layer.provide(references)
     )

@@ -37,6 +37,7 @@ import { Effect, type Layer, type Scope } from "effect"
 import type { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { StageName } from "../lifecycle/Stage.ts"
 import type { Exchange } from "./Exchange.ts"
+import type { Routes } from "./Methods.ts"
 
 /**
  * What every stage finds: the request, its scope and its exchange.
@@ -96,7 +97,7 @@ export interface OuterStage<out R = never> {
   readonly attachment: "router"
   readonly wrap: Effect.Effect<OuterWrap, never, R>
   /** References for the server itself, for what must be set before the first stage runs. */
-  readonly install?: Layer.Layer<never> | undefined
+  readonly install?: Layer.Layer<never, never, Routes> | undefined
 }
 
 /**
@@ -126,7 +127,7 @@ export const outer = <R = never>(options: {
   readonly name: string
   readonly reports: StageName
   readonly wrap: OuterWrap | Effect.Effect<OuterWrap, never, R>
-  readonly install?: Layer.Layer<never> | undefined
+  readonly install?: Layer.Layer<never, never, Routes> | undefined
 }): OuterStage<R> => ({
   name: options.name,
   install: options.install,

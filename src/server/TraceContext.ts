@@ -2,11 +2,18 @@
  * Decides whose trace a request may join. A trusted peer's `traceparent` (or `b3`) becomes the parent of the server span;
  * from any other peer it is dropped and the request starts a trace of its own.
  *
- * The span itself is Effect's: `effect/http` makes it, names the route on it and ends it when the answer was sent. This
- * stage only takes over where Effect would have believed a stranger.
+ * The span itself is Effect's: `effect/http` makes it and ends it when the answer was sent. This stage takes over where
+ * Effect would have believed a stranger, and sees to what the span says:
+ *
+ * - Its name is `{method} {http.route}`, such as `GET /users/:id`, with the attribute `http.route`; where no route answers,
+ *   the method alone. A `HttpMiddleware.SpanNameGenerator` of your own stays.
+ * - No query reaches a tracer: `url.full` ends before it, `url.query` is left out, and the error with which a 5xx ends its
+ *   span does not hold the request. That goes for every exporter, also for one that this library does not know.
  *
  * **Gotchas**
  *
+ * - The tracer is the one the server is built with. Provide it around `ServerStack.serve`, not around its handlers.
+ * - The path is on the span as it came (`url.path`): a secret belongs into a header, or into the body.
  * - Without a tracer nothing is made and the stage costs one comparison.
  *
  * @example
@@ -21,6 +28,7 @@
  */
 import { Context, Effect, Layer, Option } from "effect"
 import { Headers, HttpMiddleware, HttpServerRequest } from "effect/http"
+import * as serverSpans from "./internal/serverSpans.ts"
 import * as ServerStage from "./ServerStage.ts"
 import * as TrustedHops from "./TrustedHops.ts"
 
@@ -52,7 +60,7 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
     name: "server/TraceContext",
     reports: "Middleware",
     // Effect makes its span before any stage runs, so it has to be told beforehand.
-    install: Layer.succeed(HttpMiddleware.TracerDisabledWhen, stranger),
+    install: Layer.merge(Layer.succeed(HttpMiddleware.TracerDisabledWhen, stranger), serverSpans.layer),
     wrap: (next) =>
       Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)

@@ -183,12 +183,22 @@ export interface ReadAllOptions {
  */
 export class InvalidAppend extends Schema.TaggedError<InvalidAppend>()("InvalidAppend", {
   field: Schema.String,
-  reason: Schema.String
+  reason: Schema.String,
+  stream: Schema.optionalKey(
+    Schema.Struct({ tenant: Schema.String, category: Schema.String, id: Schema.String })
+  ),
+  /** Of the event that `field` is in. */
+  type: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return `Invalid append: ${this.field} ${this.reason}`
+    const { field, reason, stream, type } = this
+    const to = stream === undefined ? "" : ` to ${brief(stream.category)} ${brief(stream.id)}`
+    return `Invalid append${to}: ${field}${type === undefined ? "" : ` (${brief(type)})`} ${reason}`
   }
 }
+
+/** A name that may be the very thing that is wrong. */
+const brief = (name: string): string => JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name)
 
 /**
  * An append to a stream that was archived.

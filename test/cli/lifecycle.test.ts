@@ -38,6 +38,13 @@ describe("lifecycle", () => {
       }
     }))
 
+  it.live("names the flag that leaves the gateway out, which the help of a flag that is on would not show", () =>
+    Effect.gen(function*() {
+      const { code, out } = yield* lifecycle(["serve", "--help"])
+      assert.strictEqual(code, 0)
+      assert.match(out, /^ {2}--gateway .*; --no-gateway leaves it out$/m)
+    }))
+
   it.live("names the nearest command for a word it does not know", () =>
     Effect.gen(function*() {
       const { code, err } = yield* lifecycle(["doctr"])
@@ -154,7 +161,7 @@ describe("lifecycle", () => {
     it.live("says what is wrong with a URL that is none", () =>
       Effect.gen(function*() {
         const { code, err, out } = yield* lifecycle(["probe", "example"])
-        assert.deepStrictEqual({ code, out }, { code: 1, out: "" })
+        assert.deepStrictEqual({ code, out }, { code: 2, out: "" })
         assert.match(err, /nothing was sent, the URL is not absolute/)
       }))
   })

@@ -11,7 +11,7 @@ const moves = (version: number, factor: number) =>
     handle: (event, rows) => rows.modify(event.stream.id, (count = 0) => count + factor)
   })
 
-export const projections = [moves(1, 1), moves(2, 10)]
+export const projections = [moves(1, 1), moves(2, 10)] as const
 
 export const broken = Projection.make({
   name: "broken",
@@ -19,4 +19,17 @@ export const broken = Projection.make({
   schema: Schema.Int,
   types: ["Moved"],
   handle: () => Effect.fail("it cannot")
+})
+
+/** Whose handler a test mends by a variable of the environment. */
+export const mended = Projection.make({
+  name: "mended",
+  version: 1,
+  schema: Schema.Int,
+  types: ["Moved"],
+  handle: (event, rows) =>
+    Effect.gen(function*() {
+      if (process.env["TEST_MENDED"] !== "yes") return yield* Effect.fail("not yet")
+      yield* rows.put(event.stream.id, event.version)
+    })
 })

@@ -3,7 +3,7 @@ import { PgClient } from "@effect/sql-pg"
 import { NodeServices } from "@effect/platform-node"
 import { Cause, Console, Effect, Exit, Option, Redacted, Runtime, Stream } from "effect"
 import { CliError, Command } from "effect/cli"
-import { EventStore } from "effect-lifecycle/store"
+import { EventStore, Projection } from "effect-lifecycle/store"
 import { SqlClient } from "effect/sql"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
@@ -12,6 +12,7 @@ import { store as command } from "../../src/cli/store.ts"
 import { pgTest } from "../postgres.ts"
 import { fill, storeLayer } from "../store/filledStore.ts"
 import { type Ended, lifecycle, root } from "./command.ts"
+import { projections } from "./store.projections.ts"
 
 const app = join(root, "test", "cli", "store.projections.ts")
 
@@ -69,7 +70,10 @@ describe("lifecycle store", () => {
 
         const missing = yield* store("verify", "--schema", "orders")
         assert.deepStrictEqual([missing.code, missing.out], [3, ""])
-        assert.match(missing.err, /lacks 10 of.*lifecycle store migrate --schema orders/)
+        assert.match(
+          missing.err,
+          /There is no store in the schema "orders"; there is none in any other.*migrate --schema orders/
+        )
 
         const dry = yield* store("migrate", "--schema", "orders", "--dry-run")
         assert.deepStrictEqual([dry.code, dry.err], [0, ""])
@@ -122,21 +126,61 @@ describe("lifecycle store", () => {
         const unknown = yield* store("rebuild", "moving", "--app", app, "--schema", "copy")
         assert.deepStrictEqual([unknown.code, unknown.out], [2, ""])
         assert.match(unknown.err, /no projection "moving"; it exports .*"moves"/)
+        yield* Projection.Projections.use((service) => service.rebuild(projections[0])).pipe(
+          Effect.provide(storeLayer("copy"))
+        )
         const rebuilt = yield* store("rebuild", "moves", "--app", app, "--schema", "copy", "--json")
-        assert.deepStrictEqual(rebuilt, { code: 0, out: `{"name":"moves","version":2,"replaced":null}\n`, err: "" })
+        assert.deepStrictEqual(rebuilt, { code: 0, out: `{"name":"moves","version":2,"replaced":1}\n`, err: "" })
         const [row] =
           yield* sql`select data from copy.states where collection = 'moves@2' and tenant = '' and id = 'plain'`
         assert.strictEqual(row?.data, 80)
         const live = yield* store("rebuild", "moves", "--app", app, "--schema", "copy")
         assert.deepStrictEqual([live.code, live.out], [1, ""])
         assert.match(live.err, /Version 2 of "moves" is live.*raise the version/)
+        const rowsOf =
+          sql`select collection from copy.states where collection in ('moves@1', 'moves@2') group by 1 order by 1`
+        assert.lengthOf(yield* rowsOf, 2)
+        const dropped = yield* store("rebuild", "moves", "--app", app, "--schema", "copy", "--drop-retired")
+        assert.deepStrictEqual(dropped, {
+          code: 0,
+          out: "Version 2 of \"moves\" is live.\nWhat version 1 had left is dropped.\n",
+          err: ""
+        })
+        assert.deepStrictEqual(yield* rowsOf, [{ collection: "moves@2" }])
+        const noModule = yield* store("rebuild", "moves", "--app", "nowhere.ts", "--schema", "copy")
+        assert.deepStrictEqual([noModule.code, noModule.out], [2, ""])
+        assert.match(noModule.err, /There is no module nowhere\.ts in/)
+        const paused = yield* store("rebuild", "mended", "--app", app, "--schema", "copy")
+        assert.deepStrictEqual([paused.code, paused.out], [1, ""])
+        assert.match(paused.err, /cannot take the event at position \d+: .*not yet[^]*\nThe live version is as it was/)
+        process.env["TEST_MENDED"] = "yes"
+        const goesOn = yield* store("rebuild", "mended", "--app", app, "--schema", "copy")
+        delete process.env["TEST_MENDED"]
+        assert.deepStrictEqual([goesOn.code, goesOn.out], [0, "Version 1 of \"mended\" is live.\n"])
         const stuck = yield* store("rebuild", "broken", "--app", app, "--schema", "copy")
         assert.deepStrictEqual([stuck.code, stuck.out], [1, ""])
-        assert.match(stuck.err, /"projection:broken@1" is paused before position \d+.*it cannot/)
+        assert.match(
+          stuck.err,
+          /^Version 1 of "broken" cannot take the event at position \d+: .*it cannot[^]*\nThe live/
+        )
+
+        const lost = yield* store("shred", "ada", "--schema", "cpoy", "--yes")
+        assert.deepStrictEqual([lost.code, lost.out], [3, ""])
+        assert.match(lost.err, /no store in the schema "cpoy"; there is one in "copy", "orders": name it with --schema/)
+        const mistyped = yield* store("shred", "adda", "--schema", "copy", "--yes")
+        assert.deepStrictEqual([mistyped.code, mistyped.out], [1, ""])
+        assert.match(mistyped.err, /neither a key nor data of "adda", so nothing was done\. Look at the id/)
+        const elsewhere = yield* store("shred", "ada", "--schema", "copy", "--tenant", "acme", "--yes")
+        assert.deepStrictEqual([elsewhere.code, elsewhere.out], [1, ""])
+        assert.match(elsewhere.err, /of "ada" of the tenant "acme", .* known without a tenant: say which with --tenant/)
+        assert.deepStrictEqual(
+          yield* sql`select subject from copy.subject_keys where subject = 'adda' or tenant = 'acme'`,
+          []
+        )
 
         const asked = yield* store("shred", "ada", "--schema", "copy")
         assert.deepStrictEqual([asked.code, asked.out], [2, ""])
-        assert.match(asked.err, /There is a key of "ada"\. Its data is in 1 streams\..*add --yes/)
+        assert.match(asked.err, /There is a key of "ada"\. Its data is in 1 stream\..*add --yes/)
         const shredded = yield* store("shred", "ada", "--schema", "copy", "--yes", "--json")
         assert.deepStrictEqual(JSON.parse(shredded.out), {
           tenant: "",
@@ -145,6 +189,9 @@ describe("lifecycle store", () => {
           streams: [{ tenant: "", category: "User", id: "ada" }],
           snapshots: 0
         })
+        const before = yield* store("shred", "ada", "--schema", "copy")
+        assert.deepStrictEqual([before.code, before.err], [0, ""])
+        assert.match(before.out, /^"ada" was shredded before, at 20[^ ]*: there is nothing to do\.\n$/)
         const email = yield* sql`select wrapped from copy.subject_keys where subject = 'ada'`
         assert.deepStrictEqual(email, [{ wrapped: null }])
 

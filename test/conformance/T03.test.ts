@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
 import { Domain, Mediator, Query, Saga } from "effect-lifecycle/domain"
 import { MemoryStore } from "effect-lifecycle/store"
-import { until, work } from "../domain/sagaContract.ts"
+import { until, work } from "../domain/support/sagas.ts"
 import { Join, joinHandler, logging, UserJoined } from "../domain/support/meetings.ts"
 import { allEvents, memory } from "../domain/support/store.ts"
 

@@ -3,7 +3,7 @@ import { Deferred, Effect, Fiber, Layer, Schema } from "effect"
 import { Saga } from "effect-lifecycle/domain"
 import { MemoryStore } from "effect-lifecycle/store"
 import * as PgStore from "effect-lifecycle/store/pg"
-import { dyingAt, until, work } from "../domain/sagaContract.ts"
+import { dyingAt, until, work } from "../domain/support/sagas.ts"
 import { pgTest } from "../postgres.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}

@@ -1,5 +1,5 @@
 import { Context, Effect, type Layer, Schema } from "effect"
-import { Domain, Query } from "effect-lifecycle/domain"
+import { Domain, Query, RpcCaller } from "effect-lifecycle/domain"
 import type { HttpRouter } from "effect/http"
 import { HttpApiClient, type HttpApiGroup } from "effect/http-api"
 import type { Rpc } from "effect/rpc"
@@ -66,3 +66,13 @@ export const signedIn: Layer.Layer<
 > = Domain.toHttpHandlers(api, "tickets", { around: asCaller })
 // @ts-expect-error it answers for the handler, whatever the definition says
 export const faked = Domain.toHttpHandlers(api, "tickets", { around: () => Effect.succeed("mine") })
+
+const asUser = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Caller> => Effect.andThen(Caller, self)
+
+/** Over RPC as well. */
+export const signedInByRpc: Layer.Layer<RpcCaller.RpcCaller, never, HttpRouter.Request<"Requires", Caller>> = RpcCaller
+  .layer({ around: asUser })
+// @ts-expect-error on a socket there is no request that has a user
+export const onSocket: Layer.Layer<RpcCaller.RpcCaller> = RpcCaller.layer({ around: asUser })
+// @ts-expect-error it answers for the handler
+export const fakedByRpc = RpcCaller.layer({ around: () => Effect.succeed("mine") })

@@ -3,7 +3,7 @@ import { assert, describe, layer as testLayer } from "@effect/vitest"
 import { Effect, type Layer, Schedule, Schema } from "effect"
 import { Saga } from "effect-lifecycle/domain"
 import { UnitOfWork } from "effect-lifecycle/store"
-import { fresh, quick, type Stores, work } from "./sagaContract.ts"
+import { fresh, quick, type Stores, work } from "./support/sagas.ts"
 
 /** A step that nobody knows the end of while the line is cut, and the times it was tried. */
 const line = () => {

@@ -10,6 +10,7 @@ import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema }
 import { memoryRecords } from "../server/records.ts"
 import { type Health, limits, type Ports } from "./hostileDoor.protocol.ts"
 import { smuggled, token } from "./hostileRequests.ts"
+import { watch } from "./starvation.ts"
 
 const NewUser = Schema.Struct({
   name: Schema.NonEmptyString,
@@ -47,6 +48,7 @@ const routes = Layer.mergeAll(
   )
 )
 
+const starved = watch()
 const defects: Array<string> = []
 const badLines: Array<string> = []
 let lines = 0
@@ -110,7 +112,8 @@ const program = Effect.gen(function*() {
       defects,
       badLines,
       lines,
-      smuggled: asked
+      smuggled: asked,
+      starved
     }
   })
   const run = Effect.runForkWith(yield* Effect.context<never>())

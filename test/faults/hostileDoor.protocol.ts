@@ -1,4 +1,5 @@
 /** What hostileDoor.ts and the process under attack tell each other. */
+import type { Starved } from "./starvation.ts"
 
 export interface Ports {
   readonly gateway: number
@@ -19,6 +20,8 @@ export interface Health {
   readonly lines: number
   /** How often the application was asked for what was hidden in a body. */
   readonly smuggled: number
+  /** When it had work and no processor. */
+  readonly starved: ReadonlyArray<Starved>
 }
 
 export const limits = { connections: 600, headersMillis: 1500 }

@@ -1,10 +1,11 @@
 /** Sends hostile requests to a process with a gateway and an application, and says what became of them and of it. */
-import { Effect, type Scope } from "effect"
+import { Effect, Fiber, type Scope, Semaphore } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import * as net from "node:net"
 import { fileURLToPath } from "node:url"
 import { type Health, limits, type Ports } from "./hostileDoor.protocol.ts"
 import { goodRequest, type Hostile, hostile, injected, numbers } from "./hostileRequests.ts"
+import { lost, watch } from "./starvation.ts"
 
 export interface Outcome {
   readonly seed: number
@@ -15,6 +16,8 @@ export interface Outcome {
   readonly faults: ReadonlyArray<string>
   /** Connections that nobody ended. */
   readonly hung: ReadonlyArray<string>
+  /** Limits of time that passed while the process had no processor. */
+  readonly excused: number
   readonly before: Health
   readonly after: Health
   /** The process was there until the end. */
@@ -26,6 +29,9 @@ export interface Attacked {
   readonly health: Effect.Effect<Health>
   readonly child: ChildProcess
 }
+
+/** Of this process, which may be late to see what the other one did. */
+const starved = watch()
 
 const file = fileURLToPath(new URL("hostileDoor.child.ts", import.meta.url))
 
@@ -60,10 +66,12 @@ export const attacked: Effect.Effect<Attacked, never, Scope.Scope> = Effect.gen(
 })
 
 /**
- * How long a connection may stay open: what the limits of the process allow, and a little. It is counted in turns of our own
- * loop, because while this process gets no processor, an answer may lie there unread.
+ * How long a connection may stay open: what the limits of the process allow, and a little, counted in turns of our own loop,
+ * because while this process gets no processor, an answer may lie there unread. The other process may have none either. So
+ * what is open then has hung only if the process meanwhile answers plain requests, several in a row: its timers were due
+ * before they came. A process that answers none of them within a minute has hung as a whole.
  */
-const patience = { turns: 16, eachMillis: 500 }
+const patience = { turns: 16, eachMillis: 500, plain: 3, plainTurns: 120 }
 
 /** What came back, and whether the connection was ended. */
 interface Heard {
@@ -81,19 +89,45 @@ const isWhole = (text: string, isHead: boolean): boolean => {
   return isHead || length === undefined || text.length >= end + 4 + Number(length)
 }
 
+/** Asks for something plain so many times, one after the other, and goes on when all were answered or one was not. */
+const plainly = (port: number, times: number, then: () => void): void => {
+  if (times === 0) return then()
+  let text = ""
+  const socket = net.connect(port, "127.0.0.1", () => socket.write(goodRequest))
+  let turns = patience.plainTurns
+  const waiting = setInterval(() => {
+    if (--turns === 0) next(then)
+  }, patience.eachMillis)
+  const next = (go: () => void) => {
+    clearInterval(waiting)
+    socket.removeAllListeners().on("error", () => {}).destroy()
+    go()
+  }
+  const again = () => next(() => plainly(port, times - 1, then))
+  socket.on("data", (chunk) => {
+    text += chunk.toString("latin1")
+    if (isWhole(text, false)) again()
+  })
+  socket.on("error", again)
+  socket.on("close", again)
+}
+
 const exchange = (port: number, { bytes, ending, pieces }: Hostile): Effect.Effect<Heard> =>
   Effect.callback((resume) => {
     let text = ""
     const isHead = bytes.subarray(0, 5).toString("latin1") === "HEAD "
     const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true })
+    let ended = false
     const done = (closed: boolean) => {
+      if (ended) return
+      ended = true
       clearInterval(waiting)
       socket.destroy()
       resume(Effect.succeed({ text, closed }))
     }
     let turns = patience.turns
     const waiting = setInterval(() => {
-      if (--turns === 0) done(false)
+      if (--turns === 0) plainly(port, patience.plain, () => done(false))
     }, patience.eachMillis)
     const rest = (from: number): void => {
       const to = Math.min(bytes.length, from + Math.ceil(bytes.length / pieces))
@@ -144,6 +178,29 @@ const judge = (request: Hostile, { text }: Heard): string | undefined => {
   return undefined
 }
 
+/** What a limit of time makes of a request: no answer, or one of these. */
+const timed: ReadonlySet<string> = new Set(["closed", "408", "502", "504"])
+
+/** So much of an exchange has to be lost, for a limit of time to be the machine's fault: a third of the shortest limit. */
+const lostMillis = limits.headersMillis / 3
+
+/**
+ * So many are at work at once: a queue that a busy machine works off within the patience of whoever stands in it. One that is
+ * silent for a moment, such as one that waits for its limit of time, makes room for another.
+ */
+const load = { working: 64, open: 192, silentMillis: 300 }
+
+const busily = (semaphore: Semaphore.Semaphore) => <A>(self: Effect.Effect<A>): Effect.Effect<A> =>
+  Effect.flatMap(
+    semaphore.withPermits(1)(
+      Effect.flatMap(
+        Effect.forkChild(self),
+        (fiber) => Effect.as(Effect.timeoutOption(Fiber.await(fiber), load.silentMillis), fiber)
+      )
+    ),
+    Fiber.join
+  )
+
 /** Sends `requests` of them, one in five to the application's own port and the rest through the gateway. */
 export const attack = Effect.fnUntraced(
   function*({ requests, seed }: { readonly requests: number; readonly seed: number }) {
@@ -152,14 +209,17 @@ export const attack = Effect.fnUntraced(
     const where = numbers(seed + 1)
     // Everything that is made once has been made.
     const warm = hostile(seed + 2)
+    const busy = busily(yield* Semaphore.make(load.working))
     yield* Effect.forEach(
       Array.from({ length: 500 }, warm),
-      (request) => exchange(ports.gateway, { ...request, ending: "wait" }),
-      { concurrency: 64, discard: true }
+      (request) => busy(exchange(ports.gateway, { ...request, ending: "wait" })),
+      { concurrency: load.open, discard: true }
     )
     const before = yield* health
     const statuses: Record<string, number> = {}
-    const faults: Array<string> = []
+    const found: Array<
+      { readonly fault: string; readonly status: string; readonly from: number; readonly to: number }
+    > = []
     const hung: Array<string> = []
     const started = performance.now()
     yield* Effect.forEach(
@@ -167,21 +227,24 @@ export const attack = Effect.fnUntraced(
       () =>
         Effect.suspend(() => {
           const request = make()
-          return Effect.map(exchange(where() < 0.2 ? ports.application : ports.gateway, request), (heard) => {
+          const from = Date.now()
+          return Effect.map(busy(exchange(where() < 0.2 ? ports.application : ports.gateway, request)), (heard) => {
             const status = /^HTTP\/1\.1 (\d{3})/.exec(heard.text)?.[1] ??
               (request.ending === "reset" ? "reset" : "closed")
             statuses[status] = (statuses[status] ?? 0) + 1
             const fault = judge(request, heard)
-            if (fault !== undefined) faults.push(fault)
+            if (fault !== undefined) found.push({ fault, status, from, to: Date.now() })
             if (!heard.closed) hung.push(shown(request, heard.text))
           })
         }),
-      // A queue that a busy machine works off within the patience of whoever stands in it.
-      { concurrency: 64, discard: true }
+      { concurrency: load.open, discard: true }
     )
     const millis = performance.now() - started
     yield* Effect.sleep("500 millis")
     const after = yield* health
+    const faults = found.filter(({ from, status, to }) =>
+      !timed.has(status) || lost(after.starved, from, to) < lostMillis
+    ).map(({ fault }) => fault)
     return {
       seed,
       requests,
@@ -189,6 +252,7 @@ export const attack = Effect.fnUntraced(
       statuses,
       faults,
       hung,
+      excused: found.length - faults.length,
       before,
       after,
       alive: child.exitCode === null
@@ -200,35 +264,40 @@ export interface Flood {
   readonly before: Health
   readonly during: Health
   readonly after: Health
-  /** How long good requests took meanwhile, in milliseconds. */
+  /** How long good requests took meanwhile, in milliseconds, without what the process had no processor for. */
   readonly served: ReadonlyArray<number>
   /** Connections that the other side ended. */
   readonly ended: number
+  /** When it had ended the last of them, as long after they were opened, in milliseconds counted likewise. */
+  readonly endedAfter: number
 }
 
 const connect = (port: number) =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const state = { ended: false }
+      const state: { ended: number | undefined } = { ended: undefined }
       const socket = net.connect(port, "127.0.0.1")
       socket.on("error", () => {})
       socket.on("data", () => {})
-      socket.on("close", () => state.ended = true)
+      socket.on("close", () => state.ended = Date.now())
       return { socket, state }
     }),
     ({ socket }) => Effect.sync(() => socket.destroy())
   )
 
-const askGood = (port: number): Effect.Effect<number> =>
+const askGood = (port: number): Effect.Effect<readonly [from: number, to: number]> =>
   Effect.suspend(() => {
-    const started = performance.now()
+    const started = Date.now()
     const bytes = Buffer.from(goodRequest)
     const request = { kind: "good", bytes, ending: "wait", pieces: 1, mayTimeOut: false, status: 200 } as const
     return Effect.flatMap(exchange(port, request), (heard) =>
       judge(request, heard) === undefined
-        ? Effect.succeed(performance.now() - started)
+        ? Effect.succeed([started, Date.now()] as const)
         : Effect.die(new Error(`a good request failed meanwhile: ${heard.text.slice(0, 200)}`)))
   })
+
+/** How often good requests are sent at the least, and how often before who has not ended its connections never will. */
+const turns = { least: 45, most: 400, eachMillis: 75 }
 
 /**
  * Opens `connections` to a port, and has each send its headers a byte at a time, without end; or nothing at all, where
@@ -241,29 +310,46 @@ export const flood = Effect.fnUntraced(function*(
   const port = ports[options.at]
   yield* Effect.forEach(Array.from({ length: 50 }), () => askGood(port), { discard: true })
   const before = yield* health
+  const started = Date.now()
   const opened = yield* Effect.forEach(Array.from({ length: options.connections }), () => connect(port))
   for (const { socket } of opened) {
     if (!options.silent) socket.write("GET /users HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
   }
   yield* Effect.sleep("100 millis")
-  const during = yield* health
-  const served: Array<number> = []
-  for (let turn = 0; turn < 45; turn++) {
-    for (const { socket } of opened) if (!options.silent) socket.write("a")
-    if (opened.length < limits.connections) served.push(yield* askGood(port))
-    yield* Effect.sleep("75 millis")
+  const expected = options.at === "gateway" ? Math.min(options.connections, limits.connections) : 0
+  let during = yield* health
+  for (let looks = 0; looks < 20 && during.connections < expected; looks++) {
+    yield* Effect.sleep("50 millis")
+    during = yield* health
   }
-  const ended = opened.filter(({ state }) => state.ended).length
-  return { before, during, after: yield* health, served, ended } satisfies Flood
+  const spans: Array<readonly [from: number, to: number]> = []
+  const isOpen = () => opened.length < limits.connections && opened.some(({ state }) => state.ended === undefined)
+  for (let turn = 0; turn < turns.least || (turn < turns.most && isOpen()); turn++) {
+    for (const { socket } of opened) if (!options.silent) socket.write("a")
+    if (opened.length < limits.connections) spans.push(yield* askGood(port))
+    yield* Effect.sleep(turns.eachMillis)
+  }
+  const after = yield* health
+  const took = (from: number, to: number) =>
+    to - from - Math.max(lost(after.starved, from, to), lost(starved, from, to))
+  const ends = opened.flatMap(({ state }) => state.ended ?? [])
+  return {
+    before,
+    during,
+    after,
+    served: spans.map(([from, to]) => took(from, to)),
+    ended: ends.length,
+    endedAfter: took(started, Math.max(started, ...ends))
+  } satisfies Flood
 })
 
 const mebibytes = (bytes: number): string => `${(bytes / 1_048_576).toFixed(0)} MiB`
 
-export const told = ({ after, before, faults, hung, millis, requests, seed, statuses }: Outcome): string =>
+export const told = ({ after, before, excused, faults, hung, millis, requests, seed, statuses }: Outcome): string =>
   `hostile: seed ${seed}, ${requests} requests in ${(millis / 1000).toFixed(1)} s, ${faults.length} faults, ` +
-  `${hung.length} hung, ${after.defects.length} bugs, heap ${mebibytes(before.heapBytes)} then ${
-    mebibytes(after.heapBytes)
-  }, resident ${mebibytes(after.residentBytes)}\n  ${
+  `${excused} limits passed without a processor, ${hung.length} hung, ${after.defects.length} bugs, heap ${
+    mebibytes(before.heapBytes)
+  } then ${mebibytes(after.heapBytes)}, resident ${mebibytes(after.residentBytes)}\n  ${
     Object.entries(statuses).map(([status, count]) => `${status}: ${count}`).join(", ")
   }\n`
 

@@ -1,7 +1,11 @@
-/** A process that owns its share of a projection until it is killed. Its one argument says where the database is. */
-import { NodeRuntime } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
-import { Projection } from "effect-lifecycle/store"
+/**
+ * A process that owns its share of a projection until it is killed. Its one argument says where the database is. It says
+ * when it is ready, and begins when it is told to.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Projection from "effect-lifecycle/store/Projection"
 import * as PgStore from "effect-lifecycle/store/pg"
 import * as Database from "effect-lifecycle/testing/Database"
 import { counted, options, type Told } from "./projectionOwners.projection.ts"
@@ -14,7 +18,10 @@ const store = PgStore.layer({ pollEvery: "50 millis" }).pipe(
 NodeRuntime.runMain(
   Effect.gen(function*() {
     const projections = yield* Projection.Projections
-    process.stdout.write("started\n")
+    process.stdout.write("ready\n")
+    yield* Effect.callback<void>((resume) => {
+      process.stdin.once("data", () => resume(Effect.void))
+    })
     return yield* projections.run(counted, options)
   }).pipe(Effect.provide(store))
 )

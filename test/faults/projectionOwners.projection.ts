@@ -1,6 +1,7 @@
 /** What the processes of projectionOwners.test.ts keep: a row for each event, with how often it was counted. */
-import { Effect, Schema } from "effect"
-import { Projection } from "effect-lifecycle/store"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Projection from "effect-lifecycle/store/Projection"
 import type { Address } from "effect-lifecycle/testing/Database"
 
 /** What a process is told. */

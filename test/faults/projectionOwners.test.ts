@@ -3,14 +3,14 @@
  * appended. `LIFECYCLE_FAULT_ROUNDS` makes it longer.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option, Random, Schedule, type Scope, Stream } from "effect"
+import { Effect, Fiber, Layer, Option, Queue, Random, Schedule, type Scope, Stream } from "effect"
 import { EventStore, Projection, StateStore, Subscription } from "effect-lifecycle/store"
 import * as PgStore from "effect-lifecycle/store/pg"
 import { SqlClient } from "effect/sql"
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { address, pgTest } from "../postgres.ts"
-import { counted, type Told } from "./projectionOwners.projection.ts"
+import { counted, leaseMillis, type Told } from "./projectionOwners.projection.ts"
 
 const rounds = Number(process.env.LIFECYCLE_FAULT_ROUNDS ?? 3)
 const writers = 4
@@ -24,14 +24,15 @@ const kill = (child: ChildProcess): Effect.Effect<void> =>
     child.kill("SIGKILL")
   })
 
-const owner = (told: Told): Effect.Effect<ChildProcess, never, Scope.Scope> =>
+/** A process that is ready to own its share. To start one takes longer than everything else here, so it is done ahead. */
+const spare = (told: Told): Effect.Effect<ChildProcess, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<ChildProcess>((resume) => {
       const { NODE_OPTIONS: _, ...env } = process.env
       const child = spawn(
         process.execPath,
         ["--conditions=lifecycle-source", "--disable-warning=ExperimentalWarning", childFile, JSON.stringify(told)],
-        { stdio: ["ignore", "pipe", "inherit"], env }
+        { stdio: ["pipe", "pipe", "inherit"], env }
       )
       child.stdout.on("data", () => resume(Effect.succeed(child)))
       child.on("error", (error) => resume(Effect.die(error)))
@@ -80,10 +81,19 @@ describe("Two owners of one projection, killed in turn", () => {
         const [row] = yield* sql<{ readonly name: string }>`select current_database() as name`
         const told = { address: yield* address, database: row?.name ?? "" }
         const stop = { now: false }
+        const starting = yield* Queue.make<Fiber.Fiber<ChildProcess>>()
+        const startOne = Effect.flatMap(Effect.forkScoped(spare(told)), (fiber) => Queue.offer(starting, fiber))
+        const owner = Effect.gen(function*() {
+          const child = yield* Fiber.join(yield* Queue.take(starting))
+          child.stdin?.write("go\n")
+          return child
+        })
+        // All at once, so that they start beside each other; in a long run four are kept ready.
+        yield* Effect.repeat(startOne, { times: Math.min(rounds + 2, 5) - 1 })
+        const alive: Array<ChildProcess> = [yield* owner, yield* owner]
         const writing = yield* Effect.forkChild(
           Effect.all(Array.from({ length: writers }, () => writer(stop)), { concurrency: "unbounded", discard: true })
         )
-        const alive: Array<ChildProcess> = [yield* owner(told), yield* owner(told)]
         for (let round = 0; round < rounds; round++) {
           // Both work before one dies, so that it dies in the middle.
           yield* owning.pipe(
@@ -96,7 +106,10 @@ describe("Two owners of one projection, killed in turn", () => {
           yield* Effect.sleep((yield* Random.next) * 300)
           const victim = alive.splice((yield* Random.next) < 0.5 ? 0 : 1, 1)
           yield* Effect.forEach(victim, kill)
-          alive.push(yield* owner(told))
+          if (round + 5 < rounds + 2) yield* startOne
+          // Before the lease of the dead one is over, or after the other one has taken its share.
+          yield* Effect.sleep((yield* Random.next) * 2 * leaseMillis)
+          alive.push(yield* owner)
         }
         stop.now = true
         yield* Fiber.join(writing)

@@ -28,9 +28,10 @@ const used = (millis: number, values: Readonly<Record<string, number>>, size = 5
   ])
 })
 
-const route = (method: string, path: string, status: number) => ({
+const route = (method: string, path: string, status: number, scheme = "https") => ({
   "service.name": "orders",
   "http.request.method": method,
+  "url.scheme": scheme,
   "http.route": path,
   "http.response.status_code": String(status)
 })
@@ -187,6 +188,25 @@ describe("Alarms", () => {
       assert.closeTo(slowSince[0]?.value ?? 0, 2.5, 0.1)
     })
 
+    it("takes a route's requests together, however they were asked", () => {
+      const both = (millis: number, quick: number, slow: number): Alarms.Sample => {
+        const { series } = durations(millis, quick, slow)
+        return {
+          millis,
+          series: ["http", "https"].flatMap((scheme) =>
+            series.map((one) => ({ ...one, labels: { ...one.labels, "url.scheme": scheme } }))
+          )
+        }
+      }
+      // Ten of each are below the minimum of twenty; there is one alarm, and it does not name the scheme.
+      const changes = Alarms.evaluate([alarm], [both(0, 0, 0), both(10_000, 5, 5)])
+      assert.deepStrictEqual(changes.map(({ labels }) => labels), [{
+        "service.name": "orders",
+        "http.request.method": "POST",
+        "http.route": "/orders"
+      }])
+    })
+
     it("interpolates inside a bucket as Prometheus does", () => {
       const p50 = Alarms.latency({ over: "100 millis", quantile: 0.5, window: "1 minute", for: 0, minimum: 1 })
       const [change] = Alarms.evaluate([p50], [durations(0, 0, 0), durations(1000, 100, 0)])
@@ -324,7 +344,7 @@ tests:
         values: '1x30 5x30 0x30'
       - series: 'db_client_connection_max{db_client_connection_pool_name="orders",instance="a"}'
         values: '5x120'
-      - series: 'http_server_request_duration_seconds_count{service_name="orders",http_request_method="POST",http_route="/orders",http_response_status_code="500",instance="a"}'
+      - series: 'http_server_request_duration_seconds_count{service_name="orders",http_request_method="POST",url_scheme="http",http_route="/orders",http_response_status_code="500",instance="a"}'
         values: '_x60 1x400'
     alert_rule_test:
       - { eval_time: 36s, alertname: PoolUse, exp_alerts: [] }

@@ -318,7 +318,19 @@ describe("Journal", () => {
         yield* report({ _tag: "BudgetSpent", name: "free", kind: "hedge", left: Infinity })
         yield* report({ _tag: "BudgetDenied", name: "calls", kind: "retry" })
         yield* report({ _tag: "RateLimitApplied", policy: "burst", outcome: "refused" })
+        yield* report({ _tag: "PoolMoved", pool: "orders", inUse: 1, waiting: 0, size: 5 })
+        yield* report({ _tag: "PoolMoved", pool: "orders", inUse: 5, waiting: 7, size: 5 })
         yield* report({ _tag: "SagaEnded", saga: "Pay", outcome: "completed", ageMillis: 1 })
+        for (const pending of [9, 4]) {
+          yield* report({
+            _tag: "OutboxObserved",
+            topics: "orders",
+            pending,
+            oldestMillis: 1500,
+            deadLetters: 2,
+            pausedKeys: 1
+          })
+        }
         yield* report({
           _tag: "SubscriptionObserved",
           subscription: "list",
@@ -338,6 +350,7 @@ describe("Journal", () => {
             { name: "calls", key: "http://a", state: "Open", since: 5000, succeeded: 2, failed: 1, rejected: 1 }
           ],
           bulkheads: [{ name: "calls", inFlight: 3, queued: 1, limit: 64, refused: 1 }],
+          pools: [{ name: "orders", inUse: 5, waiting: 7, size: 5 }],
           budgets: [
             { name: "calls", left: 0, granted: 1, denied: 1 },
             { name: "free", left: null, granted: 1, denied: 0 }
@@ -346,6 +359,7 @@ describe("Journal", () => {
           subscriptions: [
             { name: "list", lag: 3, lagMillis: 20, owned: 1, paused: 0, deadLetters: 2, mark: 9, at: 5000 }
           ],
+          outboxes: [{ topics: "orders", pending: 4, oldestMillis: 1500, deadLetters: 2, pausedKeys: 1, at: 5000 }],
           sagas: [{ name: "Pay", outcome: "completed", count: 1 }],
           eventLoop: null,
           events: []
@@ -357,9 +371,17 @@ describe("Journal", () => {
         for (let index = 0; index < 5000; index++) {
           yield* report({ _tag: "CircuitCalled", name: "hooks", key: `h-${index}`, outcome: "success", slow: false })
           yield* report({ _tag: "RateLimitApplied", policy: `p-${index}`, outcome: "refused" })
+          yield* report({
+            _tag: "OutboxObserved",
+            topics: `t-${index}`,
+            pending: 0,
+            oldestMillis: 0,
+            deadLetters: 0,
+            pausedKeys: 0
+          })
         }
-        const { circuits, rateLimits } = yield* Journal.standing
-        assert.deepStrictEqual([circuits.length, rateLimits.length], [200, 200])
+        const { circuits, outboxes, rateLimits } = yield* Journal.standing
+        assert.deepStrictEqual([circuits.length, rateLimits.length, outboxes.length], [200, 200, 200])
       }).pipe(Effect.provide(journal())))
   })
 

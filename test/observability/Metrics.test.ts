@@ -21,11 +21,12 @@ const exposed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   )
 
 describe("Metrics", () => {
-  it.effect("counts a served request once, by service, method, route template and status, in seconds", () =>
+  it.effect("counts a served request once, by service, method, scheme, route template and status, in seconds", () =>
     Effect.gen(function*() {
       const lines = yield* exposed(report(started(), ended(), started(), ended({ status: 503, outcome: "failed" })))
       const labels = (status: number) =>
-        `service_name="orders",http_request_method="GET",http_route="/orders/:id",http_response_status_code="${status}"`
+        `service_name="orders",http_request_method="GET",url_scheme="https",http_route="/orders/:id",` +
+        `http_response_status_code="${status}"`
       assert.include(lines, "# TYPE http_server_request_duration_seconds histogram")
       assert.include(lines, `http_server_request_duration_seconds_count{${labels(200)}} 1`)
       assert.include(lines, `http_server_request_duration_seconds_sum{${labels(200)}} 0.0015`)
@@ -50,9 +51,14 @@ describe("Metrics", () => {
 
   it.effect("knows how many requests are being served", () =>
     Effect.gen(function*() {
-      const lines = yield* exposed(report(started(), started(), started("BREW"), ended()))
-      assert.include(lines, `http_server_active_requests{service_name="orders",http_request_method="GET"} 1`)
-      assert.include(lines, `http_server_active_requests{service_name="orders",http_request_method="_OTHER"} 1`)
+      const lines = yield* exposed(
+        report(started(), started(), started("BREW"), started("GET", "http"), ended(), ended({ scheme: "http" }))
+      )
+      const active = (method: string, scheme: string) =>
+        `http_server_active_requests{service_name="orders",http_request_method="${method}",url_scheme="${scheme}"}`
+      assert.include(lines, `${active("GET", "https")} 1`)
+      assert.include(lines, `${active("GET", "http")} 0`)
+      assert.include(lines, `${active("_OTHER", "https")} 1`)
     }))
 
   it.effect("never takes a label from a caller: unknown methods are _OTHER, requests without a route unmatched", () =>
@@ -62,6 +68,8 @@ describe("Metrics", () => {
         (_, i) =>
           ended({
             method: `M${i}`,
+            // A server that does not say it, such as one of an older version.
+            scheme: undefined,
             route: undefined,
             path: `/canary-${i}`,
             status: 404,
@@ -73,7 +81,7 @@ describe("Metrics", () => {
       const counts = lines.filter((line) => line.startsWith("http_server_request_duration_seconds_count"))
       assert.deepStrictEqual(counts, [
         `http_server_request_duration_seconds_count{service_name="orders",http_request_method="_OTHER",` +
-        `http_route="unmatched",http_response_status_code="404"} 200`
+        `url_scheme="_OTHER",http_route="unmatched",http_response_status_code="404"} 200`
       ])
       assert.notInclude(lines.join("\n"), "canary")
     }))

@@ -8,16 +8,21 @@ export const stageTimed = (change: Partial<Recorder.StageTimed> = {}): Recorder.
   stages: [{ _tag: "StageTimed", stage: "Handler", name: "domain/Mediator", ...times, ...change }]
 })
 
-export const started = (method = "GET"): Recorder.ServerRequestStarted => ({
+export const started = (
+  method = "GET",
+  scheme: Recorder.ServerRequestStarted["scheme"] = "https"
+): Recorder.ServerRequestStarted => ({
   _tag: "ServerRequestStarted",
   service: "orders",
-  method
+  method,
+  scheme
 })
 
 export const ended = (change: Partial<Recorder.ServerRequestEnded> = {}): Recorder.ServerRequestEnded => ({
   _tag: "ServerRequestEnded",
   service: "orders",
   method: "GET",
+  scheme: "https",
   route: "/orders/:id",
   path: "/orders/42",
   status: 200,

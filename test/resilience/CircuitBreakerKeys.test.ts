@@ -34,6 +34,38 @@ describe("CircuitBreaker.make", () => {
       const snapshot = yield* breaker.snapshot("never used")
       assert.deepStrictEqual([snapshot.state, snapshot.counts.success, yield* breaker.keys], ["Closed", 0, []])
     }))
+  it.effect("tells without a permit, a move or a new key whether a call would be let through", () =>
+    Effect.withFiber((fiber) =>
+      Effect.gen(function*() {
+        const breaker = yield* make()
+        const admits = (key: string) => breaker.admitsUnsafe(key, fiber)
+        assert.isTrue(admits("a"))
+        assert.deepStrictEqual(yield* breaker.keys, [])
+        yield* ok(breaker, "a")
+        assert.isTrue(admits("a"))
+        yield* open(breaker, "a")
+        assert.isFalse(admits("a"))
+        yield* TestClock.adjust("9999 millis")
+        assert.isFalse(admits("a"))
+        yield* TestClock.adjust("1 millis")
+        assert.isTrue(admits("a"))
+        assert.strictEqual(yield* state(breaker, "a"), "Open")
+        const probe = yield* Effect.forkChild(breaker.run("a", Effect.never), { startImmediately: true })
+        assert.isFalse(admits("a"))
+        yield* Fiber.interrupt(probe)
+        assert.isTrue(admits("a"))
+        // A probe that takes too long has failed: the circuit is open again, for another break.
+        yield* Effect.forkChild(breaker.run("a", Effect.never), { startImmediately: true })
+        yield* TestClock.adjust("30 seconds")
+        assert.isFalse(admits("a"))
+        yield* TestClock.adjust("10 seconds")
+        assert.isTrue(admits("a"))
+        yield* Effect.scoped(
+          Effect.andThen(breaker.isolate("b"), Effect.sync(() => assert.isFalse(admits("b"))))
+        )
+        assert.isTrue(admits("b"))
+      })
+    ))
   it.effect("is a service with a layer", () =>
     Effect.gen(function*() {
       const breaker = yield* CircuitBreaker.Service

@@ -1,5 +1,5 @@
-import { assert, describe, layer } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Config, ConfigProvider, Effect, Layer, Redacted } from "effect"
 import { Authentication, ServerStack } from "effect-lifecycle/server"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { listener } from "./harness.ts"
@@ -90,4 +90,58 @@ describe("Authentication", () => {
         assert.notStrictEqual(yield* redactedAs("kept"), first)
       }))
   })
+})
+
+describe("Authentication.layerTokens", () => {
+  const built = <E>(tokens: Layer.Layer<Authentication.Authenticator, E>) => Effect.scoped(Layer.build(tokens))
+  const refused = <E>(tokens: Layer.Layer<Authentication.Authenticator, E>) =>
+    Effect.map(Effect.flip(built(tokens)), (error) => {
+      assert.instanceOf(error, Authentication.InvalidTokens)
+      // The canary stands in every token: neither the sentence nor the fields may hold it.
+      assert.notInclude(`${String(error)}${JSON.stringify(error)}`, "s3cret")
+      return error
+    })
+
+  it.effect("refuses a token that stands there twice, for whomever, by the places of the two", () =>
+    Effect.gen(function*() {
+      for (
+        const list of ["s3cret:alice,b:bob,s3cret:eve", "s3cret:alice,,s3cret:alice", "s3cret:a:x,b:b, s3cret :a:y"]
+      ) {
+        const error = yield* refused(Authentication.layerTokens(Redacted.make(list)))
+        assert.deepStrictEqual([error.position, error.repeats], [3, 1], list)
+        assert.match(error.message, /^Entry 3 of the token list has the token of entry 1: give /)
+      }
+      yield* built(Authentication.layerTokens(Redacted.make("s3cret:alice,s3cret1:alice,S3cret:alice")))
+    }))
+
+  it.effect("names the variable that the list came from, and shows no token", () =>
+    Effect.gen(function*() {
+      const name = "LIFECYCLE_TOKENS"
+      const twice = Redacted.make("s3cret:alice,s3cret:bob")
+      assert.match(
+        (yield* refused(Authentication.layerTokens(twice, { source: name }))).message,
+        /^Entry 2 of the token list LIFECYCLE_TOKENS has /
+      )
+      assert.match(
+        (yield* refused(Authentication.layerTokens(Redacted.make("a:b,s3cret"), { source: name }))).message,
+        /^Entry 2 of the token list LIFECYCLE_TOKENS is neither /
+      )
+      const env = (tokens: string) =>
+        ConfigProvider.layer(ConfigProvider.fromEnv({ env: { LIFECYCLE_TOKENS: tokens } }))
+      for (const list of ["s3cret:alice,s3cret:bob", "a:b,s3cret"]) {
+        for (
+          const tokens of [
+            Authentication.layerTokensConfig(name),
+            Authentication.layerTokensConfig(Config.Redacted(name), { source: name })
+          ]
+        ) {
+          const error = yield* refused(tokens.pipe(Layer.provide(env(list))))
+          assert.include(error.message, "Entry 2 of the token list LIFECYCLE_TOKENS ")
+        }
+      }
+      yield* built(Authentication.layerTokensConfig(name).pipe(Layer.provide(env("s3cret:alice"))))
+      const absent = ConfigProvider.layer(ConfigProvider.fromEnv({ env: {} }))
+      const error = yield* Effect.flip(built(Authentication.layerTokensConfig(name).pipe(Layer.provide(absent))))
+      assert.include(String(error), name)
+    }))
 })

@@ -22,7 +22,24 @@ const routes = Layer.mergeAll(
   ),
   HttpRouter.add("POST", "/docs/version", Effect.as(Conditional.setVersion(3), body))
 )
-const live = ServerStack.serve(routes, { service: "x" }).pipe(Layer.provide(tokens), Layer.provideMerge(listener))
+/** A resource at version 3, and one that is not there. */
+let changes = 0
+const change = (current: number | undefined) =>
+  Effect.gen(function*() {
+    yield* Conditional.require(current)
+    changes++
+    return HttpServerResponse.empty()
+  })
+const written = HttpRouter.addAll(
+  (["GET", "PUT", "PATCH", "DELETE"] as const).flatMap((method) => [
+    HttpRouter.route(method, "/docs/here", change(3)),
+    HttpRouter.route(method, "/docs/absent", change(undefined))
+  ])
+)
+const live = ServerStack.serve(Layer.merge(routes, written), { service: "x" }).pipe(
+  Layer.provide(tokens),
+  Layer.provideMerge(listener)
+)
 const send = (method: string, path: string, ifNoneMatch: string) =>
   raw([`${method} ${path} HTTP/1.1`, "host: x", `if-none-match: ${ifNoneMatch}`])
 
@@ -90,4 +107,80 @@ describe("304", () => {
         assert.strictEqual((yield* send("GET", "/docs/gone", "\"3\"")).status, 410)
       }))
   })
+})
+
+const conditional = (method: string, path: string, ...headers: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const before = changes
+    const { body, status } = yield* raw([
+      `${method} /docs/${path} HTTP/1.1`,
+      "host: x",
+      "authorization: Bearer token123",
+      "content-length: 0",
+      ...headers
+    ])
+    return { status, changed: changes > before, type: body.length === 0 ? "" : JSON.parse(String(body)).type }
+  })
+
+describe("Conditional.require", () => {
+  layer(live, { excludeTestServices: true })((it) => {
+    it.effect("changes nothing that If-None-Match excludes: 412, whatever the unsafe method", () =>
+      Effect.gen(function*() {
+        for (const method of ["PUT", "PATCH", "DELETE"]) {
+          for (const known of ["*", "\"3\"", "W/\"3\"", "\"1\", \"3\"", "\"3-gzip\""]) {
+            assert.deepStrictEqual(
+              yield* conditional(method, "here", `if-none-match: ${known}`),
+              { status: 412, changed: false, type: "urn:problem:precondition-failed" },
+              `${method} ${known}`
+            )
+          }
+        }
+      }))
+
+    it.effect("changes what If-None-Match does not name, and what is not there yet", () =>
+      Effect.gen(function*() {
+        for (const known of ["\"2\"", "\"33\"", "W/\"a,3\", \"2\"", "\"\""]) {
+          assert.strictEqual((yield* conditional("PUT", "here", `if-none-match: ${known}`)).status, 204, known)
+        }
+        for (const known of ["*", "\"3\""]) {
+          const answer = yield* conditional("PUT", "absent", `if-none-match: ${known}`)
+          assert.deepStrictEqual([answer.status, answer.changed], [204, true], known)
+        }
+        assert.strictEqual((yield* conditional("PUT", "here")).status, 204)
+      }))
+
+    it.effect("wants the current version where If-Match is sent, before it looks at If-None-Match", () =>
+      Effect.gen(function*() {
+        const status = (path: string, ...headers: ReadonlyArray<string>) =>
+          Effect.map(conditional("PUT", path, ...headers), (answer) => [answer.status, answer.changed])
+        assert.deepStrictEqual(yield* status("here", "if-match: \"3\""), [204, true])
+        assert.deepStrictEqual(yield* status("here", "if-match: \"3-br\""), [204, true])
+        assert.deepStrictEqual(yield* status("here", "if-match: *"), [204, true])
+        for (const stale of ["\"2\"", "W/\"3\"", "\"foreign\""]) {
+          assert.deepStrictEqual(yield* status("here", `if-match: ${stale}`), [412, false], stale)
+        }
+        // A star is any version, and there is none.
+        assert.deepStrictEqual(yield* status("absent", "if-match: *"), [412, false])
+        assert.deepStrictEqual(yield* status("absent", "if-match: \"3\""), [412, false])
+        const both = yield* conditional("PUT", "here", "if-match: \"2\"", "if-none-match: \"3\"")
+        assert.strictEqual(both.type, "urn:problem:version-mismatch")
+        assert.deepStrictEqual(yield* status("here", "if-match: \"3\"", "if-none-match: \"3\""), [412, false])
+      }))
+
+    it.effect("refuses an If-None-Match that nobody can read, rather than to change in spite of it", () =>
+      Effect.gen(function*() {
+        for (const known of ["3", "\"3", "\"1\" \"2\"", "*, \"3\"", "w/\"3\""]) {
+          const answer = yield* conditional("PUT", "here", `if-none-match: ${known}`)
+          assert.deepStrictEqual([answer.status, answer.changed], [400, false], known)
+        }
+      }))
+
+    it.effect("leaves If-None-Match of a GET to the answer's ETag", () =>
+      Effect.gen(function*() {
+        assert.strictEqual((yield* conditional("GET", "here", "if-none-match: *")).status, 204)
+        assert.strictEqual((yield* conditional("GET", "here", "if-match: \"2\"")).status, 412)
+      }))
+  })
+
+  it.effect("asks nothing outside of a request", () => Conditional.require(3))
 })

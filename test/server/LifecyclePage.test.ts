@@ -92,10 +92,16 @@ const listen = (url: string, headers: Record<string, string> = alice) =>
     return { response, messages, until, ended }
   })
 
-const files = [["", "text/html"], ["/page.css", "text/css"], ["/page.js", "text/javascript"]] as const
+const scripts = ["page", "cards", "dom", "requests", "services", "standing", "story", "stream"]
+  .map((name) => `/${name}.mjs`)
+const files: ReadonlyArray<readonly [string, string]> = [
+  ["", "text/html"],
+  ["/page.css", "text/css"],
+  ...scripts.map((path) => [path, "text/javascript"] as const)
+]
 
 describe("LifecyclePage", () => {
-  it.live("is three files that load nothing from elsewhere, and that need no token", () =>
+  it.live("is files that load nothing from elsewhere, and that need no token", () =>
     Effect.gen(function*() {
       const url = yield* service("orders")
       for (const [path, type] of files) {
@@ -106,7 +112,12 @@ describe("LifecyclePage", () => {
         assert.include(policy, "default-src 'none'")
         assert.notMatch(policy, /unsafe|https?:|\*/)
         assert.strictEqual(headers["x-content-type-options"], "nosniff")
-        assert.notMatch(text, /(src|href)=["']?(https?:)?\/\/|url\(|@import|import\(|\bimport .* from/)
+        assert.notMatch(text, /(src|href)=["']?(https?:)?\/\/|url\(|@import|import\(/)
+        // The page is whole: what one file imports is another of them.
+        for (const [, name = ""] of text.matchAll(/^import .* from "([^"]*)"/gm)) {
+          assert.include(scripts, name.replace(/^\./, ""))
+        }
+        assert.isAtMost(text.split("\n").length, 300, path)
         assert.notMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b| on\w+=|<style|style=/)
       }
     }))
@@ -156,7 +167,7 @@ describe("LifecyclePage", () => {
           return false
         }
       })
-      for (const path of ["", "/page.css", "/page.js", "/story?id=r-1", "/events"]) {
+      for (const path of [...files.map(([path]) => path), "/story?id=r-1", "/events"]) {
         const { body, status } = yield* get(`${url}/lifecycle${path}`)
         assert.deepStrictEqual([status, body.type], [403, "urn:problem:forbidden"], path)
       }
@@ -287,6 +298,77 @@ describe("LifecyclePage", () => {
     20_000
   )
 
+  it.live(
+    "tells what the other processes of the service have served, and names the one that does not answer",
+    () =>
+      Effect.gen(function*() {
+        const token = Redacted.make("token789")
+        const second = yield* service("orders")
+        const hanging = yield* Effect.acquireRelease(
+          Effect.promise(() =>
+            new Promise<ReturnType<typeof createServer>>((resolve) => {
+              const server = createServer(() => {})
+              server.listen(0, "127.0.0.1", () => resolve(server))
+            })
+          ),
+          (server) => Effect.sync(() => (server.closeAllConnections(), server.close()))
+        )
+        const first = yield* service("orders", {
+          siblings: Effect.succeed([
+            { name: "orders (worker 2)", url: second, token },
+            { name: "orders (worker 3)", url: `http://127.0.0.1:${(hanging.address() as AddressInfo).port}`, token }
+          ])
+        })
+        const users = yield* service("users", { neighbours: [{ name: "orders", url: first, token }] })
+        yield* work(second, "r-1")
+        yield* told(`${second}/lifecycle/story?id=r-1`)
+        assert.strictEqual((yield* get(`${first}/lifecycle/story?id=r-1&scope=own`)).status, 404)
+
+        const ofService = yield* get(`${first}/lifecycle/story?id=r-1&scope=service`)
+        assert.strictEqual(ofService.body.parts.length, 1)
+        assert.deepStrictEqual([ofService.body.service, ofService.body.away], ["orders", ["orders (worker 3)"]])
+        // Through a neighbour, which waits longer than the process that hangs is waited for.
+        for (const url of [first, users]) {
+          const { body } = yield* get(`${url}/lifecycle/story?id=r-1`)
+          assert.deepStrictEqual([body.services, body.away], [["orders"], ["orders (worker 3)"]])
+        }
+        const nobody = yield* get(`${users}/lifecycle/story?id=nobody`)
+        assert.deepStrictEqual([nobody.status, nobody.body.away], [404, ["orders (worker 3)"]])
+      }),
+    20_000
+  )
+
+  it.live(
+    "sends what ends in the other processes of the service, and how each of them stands",
+    () =>
+      Effect.gen(function*() {
+        const token = Redacted.make("token789")
+        const second = yield* service("orders")
+        const first = yield* service("orders", {
+          siblings: [
+            { name: "orders (worker 2)", url: second, token },
+            { name: "orders (worker 3)", url: "http://127.0.0.1:1", token }
+          ]
+        })
+        const users = yield* service("users", { neighbours: [{ name: "orders", url: first, token }] })
+        for (const url of [first, users]) {
+          const { messages, until } = yield* listen(`${url}/lifecycle/events`)
+          for (const name of ["orders", "orders (worker 2)"]) {
+            yield* until(({ data, event }) => event === "standing" && data.service === name)
+          }
+          const away = yield* until(({ data, event }) => event === "away" && data.service === "orders (worker 3)")
+          assert.strictEqual(away.data.reason, "it could not be reached")
+          const id = `there-${new URL(url).port}`
+          yield* work(second, id)
+          const part = yield* until(({ data, event }) => event === "part" && data.requestId === id)
+          assert.strictEqual(part.data.service, "orders")
+          const names = url === first ? ["orders (worker 2)", "orders (worker 3)"] : ["orders"]
+          assert.deepStrictEqual(messages[0]?.data.neighbours, names)
+        }
+      }),
+    20_000
+  )
+
   it.live("never shows what a request carried", () =>
     Effect.gen(function*() {
       const url = yield* service("orders")
@@ -328,7 +410,7 @@ describe("LifecyclePage", () => {
 
   it("lets only the page's own files through without a token", () => {
     const isOpen = RouteMatch.make(LifecyclePage.open)
-    for (const path of ["/lifecycle", "/lifecycle/page.css", "/lifecycle/page.js"]) {
+    for (const path of files.map(([path]) => `/lifecycle${path}`)) {
       assert.isTrue(isOpen({ method: "GET", path }))
     }
     for (const path of ["/lifecycle/story", "/lifecycle/events"]) assert.isFalse(isOpen({ method: "GET", path }))

@@ -146,7 +146,7 @@ export const open: Effect.Effect<Tab, never, Scope.Scope> = Effect.gen(function*
 
   const press = (key: string) =>
     Effect.gen(function*() {
-      const code = { Enter: 13, Escape: 27, Tab: 9, ArrowDown: 40, ArrowUp: 38, " ": 32 }[key] ?? 0
+      const code = { Enter: 13, Escape: 27, Tab: 9, ArrowDown: 40, ArrowUp: 38, End: 35, Home: 36, " ": 32 }[key] ?? 0
       const text = key === "Enter" ? "\r" : key === " " ? " " : undefined
       const params = { key, windowsVirtualKeyCode: code, ...(text === undefined ? {} : { text }) }
       yield* send("Input.dispatchKeyEvent", { type: text === undefined ? "rawKeyDown" : "keyDown", ...params })

@@ -1,9 +1,9 @@
 /** What whoever pays is told when a payment does not just succeed, and what the desk can do about it. */
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { type Context, Effect, Fiber, Layer } from "effect"
+import { Context, Effect, Fiber, Layer, Stream } from "effect"
 import { Saga } from "effect-lifecycle/domain"
-import { SagaStore } from "effect-lifecycle/store"
+import { EventStore, SagaStore } from "effect-lifecycle/store"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { RpcClient, RpcSerialization } from "effect/rpc"
 import type { ServerResponse } from "node:http"
@@ -90,6 +90,9 @@ const inside = <A, E>(
 ) => Effect.provideContext(self, context)
 
 const olga = { token: "token789" }
+
+const settle = (home: string, attempt: string, json: object) =>
+  ask(`${home}/desk/payments/${attempt}/settlement`, { method: "POST", json, ...olga })
 
 describe("a payment that waits for a person", () => {
   it.live("is taken up again by the customer who repeats it, under the same key, and is charged once", () =>
@@ -218,6 +221,97 @@ describe("a payment that is cancelled", () => {
     }))
 })
 
+/** An order whose payment was undone until the refund was given up. */
+const refundInDoubt = Effect.gen(function*() {
+  const payments = yield* moody
+  payments.mood.waits = true
+  payments.mood.keepsMoney = true
+  const orders = yield* ordersBeside(payments.url)
+  const caller = yield* Effect.forkChild(orders.pay())
+  yield* eventually(
+    Effect.suspend(() =>
+      payments.keys().length === 1 ? Effect.void : Effect.fail(new NotYet({ message: "nobody pays" }))
+    )
+  )
+  const store = yield* inside(SagaStore.SagaStore, orders)
+  const [running] = yield* store.list({ states: ["running"] })
+  const attempt = running!.id
+  yield* inside(Saga.cancel(PayOrder, attempt, "the customer rang"), orders)
+  yield* payments.go
+  isProblem(yield* Fiber.join(caller), 503, "payment-pending")
+  // The last of the vain attempts, which would take an hour.
+  const last = store.amend({ name: PayOrder.name, id: attempt }, ["compensating"], ({ steps }) =>
+    Effect.succeed({
+      state: "compensating",
+      steps: steps.flatMap((step) => step.state === "undoWaiting" ? [{ ...step, state: "stuck" }] : []),
+      releaseMillis: 0,
+      progress: true
+    }))
+  assert.isTrue(yield* last)
+  yield* eventually(Effect.filterOrFail(
+    inside(Saga.parked({ sagas: [PayOrder] }), orders),
+    ([waiting]) => waiting?.reason === "CompensationFailed" && waiting.step === "charge",
+    (found) => new NotYet({ message: JSON.stringify(found) })
+  ))
+  return { ...orders, payments, attempt }
+})
+
+describe("an order whose refund is in doubt", () => {
+  it.live("is not charged again, and whoever asks is told who has to look at it", () =>
+    Effect.gen(function*() {
+      const { attempt, home, id, pay, payments, read } = yield* refundInDoubt
+      for (const headers of [{}, { "idempotency-key": "anew" }]) {
+        const answer = yield* pay(headers)
+        isProblem(answer, 409, "refund-in-doubt")
+        assert.deepInclude(answer.body, {
+          title: "Refund in doubt",
+          attempt,
+          desk: "/desk/payments",
+          detail:
+            `Order "${id}" was charged, and nobody knows whether the money was given back. It is not charged again until somebody at the desk has resumed or settled the attempt "${attempt}"`
+        })
+      }
+      assert.lengthOf(payments.keys(), 1)
+      assert.strictEqual((yield* read).body.status, "paying")
+      const cancelled = yield* ask(`${home}/orders/${id}/cancellation`, { method: "POST" })
+      isProblem(cancelled, 409, "order-closed")
+    }))
+
+  it.live("can be paid again once the desk has had the refund tried again, and it went through", () =>
+    Effect.gen(function*() {
+      const { attempt, home, pay, payments, read } = yield* refundInDoubt
+      payments.mood.keepsMoney = false
+      // Asking is not enough: it would tell the customer to wait for what nobody looks at.
+      const before = payments.refunds()
+      yield* pay()
+      assert.strictEqual(payments.refunds(), before)
+      const resumed = yield* ask(`${home}/desk/payments/${attempt}/resumption`, { method: "POST", ...olga })
+      assert.strictEqual(resumed.status, 204, resumed.text)
+      yield* eventually(Effect.filterOrFail(
+        read,
+        ({ body }) => body.status === "placed",
+        ({ text }) => new NotYet({ message: text })
+      ))
+      assert.strictEqual((yield* pay()).status, 200)
+      assert.lengthOf(payments.keys(), 2)
+    }))
+
+  it.live("is free, or paid, once the desk has settled it", () =>
+    Effect.gen(function*() {
+      const one = yield* refundInDoubt
+      assert.strictEqual((yield* settle(one.home, one.attempt, { reason: "given back by hand" })).status, 204)
+      assert.strictEqual((yield* one.read).body.status, "placed")
+      assert.strictEqual((yield* one.pay()).status, 200)
+      assert.lengthOf(one.payments.keys(), 2)
+
+      const two = yield* refundInDoubt
+      const kept = { reason: "the customer keeps the book", paymentId: "pay_1" }
+      assert.strictEqual((yield* settle(two.home, two.attempt, kept)).status, 204)
+      assert.deepInclude((yield* two.pay()).body, { status: "paid", paymentId: "pay_1" })
+      assert.lengthOf(two.payments.keys(), 1)
+    }))
+})
+
 describe("payments of one order at once", () => {
   it.live("are one charge, and each caller is told what became of it", () =>
     Effect.gen(function*() {
@@ -256,9 +350,6 @@ describe("the desk", () => {
         "/desk/payments/{attempt}/settlement"
       ])
     }))
-
-  const settle = (home: string, attempt: string, json: object) =>
-    ask(`${home}/desk/payments/${attempt}/settlement`, { method: "POST", json, ...olga })
 
   it.live("shows what waits, and has it tried again", () =>
     Effect.gen(function*() {
@@ -303,7 +394,8 @@ describe("the desk", () => {
 
   it.live("does the same over RPC, with the same typed errors", () =>
     Effect.gen(function*() {
-      const { attempt, home, id, read } = yield* parked
+      const orders = yield* parked
+      const { attempt, home, id, read } = orders
       const protocol = yield* Layer.build(
         RpcClient.layerProtocolHttp({
           url: `${home}/desk/rpc`,
@@ -317,5 +409,12 @@ describe("the desk", () => {
       assert.deepInclude(missing, { _tag: "NothingToDo", attempt: "attempt_none", wanted: "resumed" })
       yield* client("desk.Settle", { attempt, reason: "found in the bank's list", paymentId: "pay_78" })
       assert.deepInclude((yield* read).body, { status: "paid", paymentId: "pay_78" })
+      // Who settled it is kept, as it is over HTTP.
+      const store = Context.get(orders.context, EventStore.EventStore)
+      const events = yield* Stream.runCollect(store.read({ category: "Order", id }))
+      const paid = events.at(-1)
+      assert.strictEqual(paid?.type, "OrderPaid")
+      assert.isDefined(paid?.meta["requestId"])
+      assert.deepInclude(paid?.meta, { actor: "olga", correlationId: paid?.meta["requestId"] })
     }))
 })

@@ -16,6 +16,13 @@ import {
   services
 } from "./harness.ts"
 
+/** An operation of an OpenAPI document. */
+interface Operation {
+  readonly operationId: string
+  readonly security: unknown
+  readonly responses: Readonly<Record<string, unknown>>
+}
+
 const isProblem = (
   answer: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Json },
   status: number,
@@ -537,6 +544,14 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
       ],
       payments: ["POST /payments", "GET /payments/{id}", "POST /payments/{id}/refund"]
     } as const
+    it.effect("an order's placing is described with every answer that it can get", () =>
+      Effect.gen(function*() {
+        const { body } = yield* call("orders", "/openapi.json", { token: null })
+        assert.hasAllKeys(
+          body.paths["/orders"].post.responses,
+          ["201", "400", "401", "403", "409", "413", "415", "422", "500", "503", "504"]
+        )
+      }))
     for (const service of ["users", "orders", "payments"] as const) {
       it.effect(`${service} describes its routes, and lets nobody in without a token`, () =>
         Effect.gen(function*() {
@@ -547,6 +562,11 @@ layer(services, { excludeTestServices: true, timeout: "30 seconds" })("the three
             Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`)
           )
           assert.deepStrictEqual(listed.sort(), [...routes[service]].sort())
+          const operations = Object.values<Record<string, Operation>>(body.paths).flatMap((path) => Object.values(path))
+          for (const { operationId, responses, security } of operations) {
+            assert.deepStrictEqual(security, [{ bearer: [] }], operationId)
+            assert.includeMembers(Object.keys(responses), ["401", "500", "503", "504"], operationId)
+          }
           for (const route of listed) {
             const [method = "", path = ""] = route.split(" ")
             isProblem(yield* call(service, path.replace("{id}", "x"), { method, token: null }), 401, "unauthorized")

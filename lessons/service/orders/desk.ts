@@ -3,10 +3,10 @@
  * same definitions, and run the same handlers.
  */
 import { Effect, Layer, Option, Schema } from "effect"
-import { Command, Domain, Mediator, Query, Saga } from "effect-lifecycle/domain"
+import { Command, Domain, Mediator, Query, RpcCaller, Saga } from "effect-lifecycle/domain"
 import { HttpApiBuilder } from "effect/http-api"
 import { RpcSerialization, RpcServer } from "effect/rpc"
-import { asCaller } from "../shared/Caller.ts"
+import { asActor, asCaller } from "../shared/Caller.ts"
 import { problems } from "../shared/problems.ts"
 import { MarkPaid, OrderClosed, OrderId, OrderNotFound, Release } from "./model.ts"
 import { PayOrder } from "./payment.ts"
@@ -114,14 +114,14 @@ export const DeskDomain = Domain.toLayer(deskHandlers)
 
 export const DeskApi = Domain.toHttpApi("desk", deskHandlers, { error: problems.error })
 
-export const DeskRpc = Domain.toRpcGroup(deskHandlers)
+export const DeskRpc = Domain.toRpcGroup(deskHandlers).middleware(RpcCaller.RpcCaller)
 
-/** Both ways in, behind the stages of the server. */
+/** Both ways in, behind the stages of the server; by either one it is kept who has asked. */
 export const DeskRoutes = Layer.mergeAll(
   HttpApiBuilder.layer(DeskApi, { openapiPath: "/desk/openapi.json" }).pipe(
     Layer.provide(Domain.toHttpHandlers(DeskApi, "desk", { around: asCaller }))
   ),
   RpcServer.layerHttp({ group: DeskRpc, path: "/desk/rpc", protocol: "http" }).pipe(
-    Layer.provide(RpcSerialization.layerJson)
+    Layer.provide([RpcSerialization.layerJson, RpcCaller.layer({ around: asActor })])
   )
 ).pipe(Layer.provide(DeskDomain))

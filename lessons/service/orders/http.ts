@@ -5,7 +5,7 @@ import { Conditional, Exchange, Problems } from "effect-lifecycle/server"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { Rpc } from "effect/rpc"
 import { asCaller, idOfKey } from "../shared/Caller.ts"
-import { problems } from "../shared/problems.ts"
+import { described, problems } from "../shared/problems.ts"
 import { untilListed } from "./list.ts"
 import {
   ById,
@@ -21,6 +21,7 @@ import {
   PaymentFailed,
   PaymentPending,
   Place,
+  RefundInDoubt,
   Search,
   Status
 } from "./model.ts"
@@ -29,6 +30,8 @@ import { UserId } from "../users/model.ts"
 const params = { id: OrderId }
 const notFound = problems.error(OrderNotFound)
 const closed = problems.error(OrderClosed)
+
+const changes = ["POST /orders", "POST /orders/:id/payment", "POST /orders/:id/cancellation"]
 
 export class OrdersApi extends HttpApi.make("orders").add(
   HttpApiGroup.make("orders").add(
@@ -51,7 +54,13 @@ export class OrdersApi extends HttpApi.make("orders").add(
     HttpApiEndpoint.post("pay", "/orders/:id/payment", {
       params,
       success: Order,
-      error: [notFound, closed, problems.error(PaymentFailed), problems.error(PaymentPending)]
+      error: [
+        notFound,
+        closed,
+        problems.error(PaymentFailed),
+        problems.error(PaymentPending),
+        problems.error(RefundInDoubt)
+      ]
     }),
     HttpApiEndpoint.post("cancel", "/orders/:id/cancellation", { params, success: Order, error: [notFound, closed] }),
     HttpApiEndpoint.get("events", "/orders/:id/events", {
@@ -60,7 +69,14 @@ export class OrdersApi extends HttpApi.make("orders").add(
       error: notFound
     })
   )
-).annotate(HttpApi.ParseOptions, Problems.allErrors).annotate(OpenApi.Title, "Orders") {}
+).annotate(HttpApi.ParseOptions, Problems.allErrors).annotate(OpenApi.Title, "Orders").annotate(
+  OpenApi.Transform,
+  described(changes, {
+    IdempotencyKeyMissing: ["POST /orders"],
+    IdempotencyKeyRunning: changes,
+    IdempotencyKeyMismatch: changes
+  })
+) {}
 
 const answer = ({ order, version }: { readonly order: Order; readonly version: number }) =>
   Effect.as(Conditional.setVersion(version), order)

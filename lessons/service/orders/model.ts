@@ -80,6 +80,16 @@ export class PaymentPending extends Schema.TaggedError<PaymentPending>()("Paymen
   }
 }
 
+/** The order was charged, and its refund was given up: whether the money was given back is for a person to find out. */
+export class RefundInDoubt extends Schema.TaggedError<RefundInDoubt>()("RefundInDoubt", {
+  orderId: Schema.String,
+  attempt: Schema.String
+}) {
+  override get message(): string {
+    return `Order "${this.orderId}" was charged, and nobody knows whether the money was given back. It is not charged again until somebody at the desk has resumed or settled the attempt "${this.attempt}"`
+  }
+}
+
 /** Another attempt to pay the order is under way. */
 export class BeingPaid extends Schema.TaggedError<BeingPaid>()("BeingPaid", {
   id: Schema.String,
@@ -133,7 +143,7 @@ export const Pay = Command.make("orders.Pay", {
   description: "Begins to pay an order, or joins who does, and waits for the end",
   payload: { id: OrderId },
   success: VersionedOrder,
-  error: Schema.Union([OrderNotFound, OrderClosed, PaymentFailed, PaymentPending])
+  error: Schema.Union([OrderNotFound, OrderClosed, PaymentFailed, PaymentPending, RefundInDoubt])
 })
 
 export const ById = Query.make("orders.ById", {

@@ -19,6 +19,7 @@ import {
   OrderNotFound,
   PaymentFailed,
   PaymentPending,
+  RefundInDoubt,
   Release,
   Reserve
 } from "./model.ts"
@@ -33,7 +34,9 @@ export const PayOrder = Saga.make({
   error: Schema.Union([PaymentFailed, Reserve.errorSchema, MarkPaid.errorSchema]),
   compensationRetry: Schedule.upTo(Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")]), {
     times: 60
-  })
+  }),
+  // While a refund is in doubt the order stays with its attempt, so that no other one charges it.
+  whenCompensationFails: "stop"
 })
   .step("reserve", {
     result: Schema.Struct({ userId: Schema.String, total: Schema.Int }),
@@ -126,11 +129,14 @@ const begin = (orderId: string) =>
     return attempt
   })
 
-/** Waits for an attempt, but not for payments to come back. One that is parked is taken up again: asking decides nothing. */
+/**
+ * Waits for an attempt, but not for payments to come back. One that is parked is taken up again: asking decides nothing. Only a
+ * refund that was given up is left to a person.
+ */
 const ended = (orderId: string, attempt: string) =>
   Effect.gen(function*() {
     const first = yield* outcomeOf(attempt)
-    const outcome = first._tag === "Parked"
+    const outcome = first._tag === "Parked" && !isRefundInDoubt(first)
       ? yield* Effect.andThen(Saga.resume(PayOrder, attempt), outcomeOf(attempt))
       : first
     switch (outcome._tag) {
@@ -146,7 +152,7 @@ const ended = (orderId: string, attempt: string) =>
       case "Delayed":
         return yield* pending(orderId, outcome.backward ? "undoing" : "charging")
       case "Parked":
-        return yield* pending(orderId, "held")
+        return yield* isRefundInDoubt(outcome) ? new RefundInDoubt({ orderId, attempt }) : pending(orderId, "held")
       case "Abandoned":
       case "Gone": {
         // A person has ended it as it was, and the order says what that was.
@@ -158,6 +164,9 @@ const ended = (orderId: string, attempt: string) =>
       }
     }
   })
+
+const isRefundInDoubt = ({ reason, step }: { readonly reason: string; readonly step: string | undefined }) =>
+  reason === "CompensationFailed" && step === "charge"
 
 const outcomeOf = (attempt: string) =>
   Effect.catchTags(Saga.waitUnlessDelayed(PayOrder, attempt), {

@@ -4,9 +4,11 @@ import { Mediator } from "effect-lifecycle/domain"
 import { Authentication, Conditional, Exchange, Problems } from "effect-lifecycle/server"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { asCaller, idOfKey } from "../shared/Caller.ts"
-import { problems } from "../shared/problems.ts"
+import { described, problems } from "../shared/problems.ts"
 import { UserId } from "../users/model.ts"
 import { Amount, ById, Pay, PayerRefused, PayerUnknown, Payment, PaymentId, PaymentNotFound, Refund } from "./model.ts"
+
+const changes = ["POST /payments", "POST /payments/:id/refund"]
 
 export class PaymentsApi extends HttpApi.make("payments").add(
   HttpApiGroup.make("payments").add(
@@ -26,7 +28,14 @@ export class PaymentsApi extends HttpApi.make("payments").add(
       error: problems.error(PaymentNotFound)
     })
   )
-).annotate(HttpApi.ParseOptions, Problems.allErrors).annotate(OpenApi.Title, "Payments") {}
+).annotate(HttpApi.ParseOptions, Problems.allErrors).annotate(OpenApi.Title, "Payments").annotate(
+  OpenApi.Transform,
+  described(changes, {
+    IdempotencyKeyMissing: ["POST /payments"],
+    IdempotencyKeyRunning: changes,
+    IdempotencyKeyMismatch: changes
+  })
+) {}
 
 const answer = ({ payment, version }: { readonly payment: Payment; readonly version: number }) =>
   Effect.as(Conditional.setVersion(version), payment)

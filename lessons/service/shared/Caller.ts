@@ -5,19 +5,21 @@ import { Deadline } from "effect-lifecycle/request"
 import { Authentication, Idempotency, Problems } from "effect-lifecycle/server"
 import { createHash, randomUUID } from "node:crypto"
 
-/**
- * Runs a command or query for the authenticated caller, and says in the log how much time there is for it. Whatever fails
- * goes to the table of problems.
- */
-export const asCaller = <A, E, R>(
+/** Runs a command or query for the authenticated caller, and says in the log how much time there is for it. */
+export const asActor = <A, E, R>(
   self: Effect.Effect<A, E, R>
-): Effect.Effect<A, never, R | Authentication.CurrentUser> =>
+): Effect.Effect<A, E, R | Authentication.CurrentUser> =>
   Effect.gen(function*() {
     const user = yield* Authentication.CurrentUser
     const left = Option.map(yield* Deadline.remaining, (left) => Math.floor(Duration.toMillis(left)))
     yield* Effect.logInfo("deadline").pipe(Effect.annotateLogs({ deadline_ms: Option.getOrUndefined(left) }))
-    return yield* Problems.escalate(Effect.provideService(self, Command.Actor, Option.some(user.id)))
+    return yield* Effect.provideService(self, Command.Actor, Option.some(user.id))
   })
+
+/** The same; whatever fails goes to the table of problems. */
+export const asCaller = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, never, R | Authentication.CurrentUser> => Problems.escalate(asActor(self))
 
 /** An id that nobody has had before. */
 export const newId = (prefix: string): Effect.Effect<string> =>

@@ -28,18 +28,32 @@ const latestEvents = Effect.gen(function*() {
 
 const shown = 20n
 
+/** Another process of the services, and where it answers. */
+export interface Sibling {
+  /** Tells it from the others, such as `worker 2`. */
+  readonly name: string
+  readonly addresses: { readonly [service: string]: string }
+}
+
 /** `addresses` is filled as the services start; each asks the others in its own name. */
-export const page = (
-  service: string,
-  addresses: { readonly [name: string]: string },
-  token: string
-) =>
-  LifecyclePage.layer({
+export const page = (options: {
+  readonly service: string
+  readonly addresses: { readonly [service: string]: string }
+  readonly siblings: () => ReadonlyArray<Sibling>
+  readonly token: string
+}) => {
+  const { addresses, service, siblings } = options
+  const token = Redacted.make(options.token)
+  return LifecyclePage.layer({
     journal: Journal.Journal,
     events: latestEvents,
     neighbours: Effect.sync(() =>
-      Object.entries(addresses)
-        .filter(([name]) => name !== service)
-        .map(([name, url]) => ({ name, url, token: Redacted.make(token) }))
+      Object.entries(addresses).filter(([name]) => name !== service).map(([name, url]) => ({ name, url, token }))
+    ),
+    siblings: Effect.sync(() =>
+      siblings().flatMap(({ addresses: { [service]: url }, name }) =>
+        url === undefined ? [] : [{ name: `${service} (${name})`, url, token }]
+      )
     )
   })
+}

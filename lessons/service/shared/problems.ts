@@ -3,7 +3,7 @@ import { Problems } from "effect-lifecycle/server"
 import type { StateStore } from "effect-lifecycle/store"
 import type { DomainError } from "effect-lifecycle/domain"
 import type { NothingToDo } from "../orders/desk.ts"
-import type { OrderClosed, OrderNotFound, PaymentFailed, PaymentPending } from "../orders/model.ts"
+import type { OrderClosed, OrderNotFound, PaymentFailed, PaymentPending, RefundInDoubt } from "../orders/model.ts"
 import type { PayerRefused, PayerUnknown, PaymentNotFound } from "../payments/model.ts"
 import type { UserNotFound } from "../users/model.ts"
 
@@ -51,6 +51,13 @@ export const problems = Problems.table({
     extensions: (e: PaymentPending) => ({ paymentState: e.state }),
     headers: (e: PaymentPending) => ({ "retry-after": e.state === "held" ? "60" : "1" })
   },
+  RefundInDoubt: {
+    status: 409,
+    title: "Refund in doubt",
+    stage: "Handler",
+    detail: (e: RefundInDoubt) => message(e),
+    extensions: (e: RefundInDoubt) => ({ attempt: e.attempt, desk: "/desk/payments" })
+  },
   NothingToDo: { status: 409, title: "Nothing to do", stage: "Handler", detail: (e: NothingToDo) => message(e) },
   PaymentNotFound: {
     status: 404,
@@ -67,3 +74,10 @@ export const problems = Problems.table({
     headers: () => ({ "retry-after": "1" })
   }
 })
+
+/** What may be answered to the routes that change something, beside what the stages around every route answer. */
+export const described = (changes: ReadonlyArray<string>, more: Problems.OpenApiOptions<string>["answers"] = {}) =>
+  Problems.openApi({
+    table: problems,
+    answers: { Refused: changes, ConcurrencyConflict: changes, StoreUnavailable: true, ...more }
+  })

@@ -5,9 +5,11 @@ import { Authentication, Conditional, Exchange, Problems } from "effect-lifecycl
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { asCaller, newId } from "../shared/Caller.ts"
 import { OrderNews } from "../shared/OrderNews.ts"
-import { problems } from "../shared/problems.ts"
+import { described, problems } from "../shared/problems.ts"
 import { Activity, ActivityOf, TakeNews } from "./activity.ts"
 import { ById, Change, Email, Name, Register, User, UserId, UserNotFound } from "./model.ts"
+
+const changes = ["POST /users", "PATCH /users/:id"]
 
 export class UsersApi extends HttpApi.make("users").add(
   HttpApiGroup.make("users").add(
@@ -37,7 +39,10 @@ export class UsersApi extends HttpApi.make("users").add(
       success: HttpApiSchema.NoContent
     })
   )
-).annotate(HttpApi.ParseOptions, Problems.allErrors).annotate(OpenApi.Title, "Users") {}
+).annotate(HttpApi.ParseOptions, Problems.allErrors).annotate(OpenApi.Title, "Users").annotate(
+  OpenApi.Transform,
+  described(changes, { PreconditionRequired: ["PATCH /users/:id"], VersionMismatch: ["PATCH /users/:id"] })
+) {}
 
 const answer = ({ user, version }: { readonly user: User; readonly version: number }) =>
   Effect.as(Conditional.setVersion(version), user)

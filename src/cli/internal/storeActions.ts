@@ -1,12 +1,13 @@
 /** What the commands of `lifecycle store` do; loaded when one of them runs. */
 import { Console, Effect, Layer, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import * as Maintenance from "../../store/Maintenance.ts"
 import * as PersonalData from "../../store/PersonalData.ts"
 import * as PgStore from "../../store/pg.ts"
 import { SubjectKeys } from "../../store/SubjectKeys.ts"
 import * as Tenant from "../../store/Tenant.ts"
-import { connection, type Where } from "./storeConnection.ts"
+import { connection, storeConnection, type Where } from "./storeConnection.ts"
 import { StoreAsked, StoreFault } from "./storeErrors.ts"
 import { reader, writer } from "./storeFiles.ts"
 
@@ -74,7 +75,7 @@ export const verify = Effect.fn("cli.store.verify")(
     const more = report.checks.some((check) => check.more) ? "At least " : ""
     return yield* new StoreFault({ problem: `${more}${found} ${found === 1 ? "fault" : "faults"} found.` })
   },
-  (effect, where) => Effect.provide(effect, connection(where))
+  (effect, where) => Effect.provide(effect, storeConnection(where))
 )
 
 /** Erasing a key needs no master key, so the one that this layer asks for is made up and opens nothing. */
@@ -82,20 +83,53 @@ const personal = Layer.suspend(() =>
   PersonalData.layer({ masterKeys: Redacted.make(`none=${randomBytes(32).toString("base64")}`) })
 )
 
+const personOf = (subject: string, tenant: string): string =>
+  tenant === "" ? `"${subject}"` : `"${subject}" of the tenant "${tenant}"`
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`
+
+/** Where a person of this id is known. */
+const tenantsOf = (schema: string, subject: string) =>
+  SqlClient.SqlClient.use((client) => {
+    const sql = client.withoutTransforms()
+    return sql<{ readonly tenant: string }>`
+      select tenant from ${sql(`${schema}.subject_keys`)} where subject = ${subject}
+      union select tenant from ${sql(`${schema}.subject_streams`)} where subject = ${subject} order by tenant limit 20`
+  }).pipe(Effect.map((rows) => rows.map(({ tenant }) => tenant)))
+
 export const shred = Effect.fn("cli.store.shred")(
   function*(
     where: Where,
     { subject, tenant, yes }: { readonly subject: string; readonly tenant: string; readonly yes: boolean }
   ) {
-    const person = tenant === "" ? `"${subject}"` : `"${subject}" of the tenant "${tenant}"`
+    const keys = yield* SubjectKeys
+    const person = personOf(subject, tenant)
+    const [key] = yield* keys.find(tenant, [subject])
+    const streams = yield* keys.streams(tenant, subject)
+    // A mistyped id, or another tenant's: whoever asked to be forgotten must not be told that this was done.
+    if (key === undefined && streams.length === 0) {
+      const others = (yield* tenantsOf(where.schema, subject)).map((one) =>
+        one === "" ? "without a tenant" : `of the tenant "${one}"`
+      )
+      return yield* new StoreFault({
+        problem: `There is neither a key nor data of ${person}, so nothing was done. ` +
+          (others.length === 0
+            ? "Look at the id: it is the one that the events name."
+            : `Somebody of this id is known ${others.join(" and ")}: say which with --tenant.`)
+      })
+    }
+    if (!yes && key?.wrapped === undefined && key !== undefined) {
+      const at = key.shreddedAt?.toISOString()
+      return yield* answer(where, { tenant, subject, erased: false, shreddedAt: at, streams }, [
+        `${person} was shredded before, at ${at}: there is nothing to do.`
+      ])
+    }
     if (!yes) {
-      const keys = yield* SubjectKeys
-      const [key] = yield* keys.find(tenant, [subject])
-      const streams = yield* keys.streams(tenant, subject)
       return yield* new StoreAsked({
-        problem: `${
-          key?.wrapped === undefined ? `There is no key of ${person}.` : `There is a key of ${person}.`
-        } Its data is in ${streams.length} streams. To shred it cannot be undone: add --yes to do it.`
+        problem: [
+          key === undefined ? `There is no key of ${person} any more.` : `There is a key of ${person}.`,
+          `Its data is in ${counted(streams.length, "stream")}. To shred it cannot be undone: add --yes to do it.`
+        ].join(" ")
       })
     }
     const done = yield* PersonalData.PersonalData.use((people) => people.shred(subject)).pipe(
@@ -105,8 +139,13 @@ export const shred = Effect.fn("cli.store.shred")(
       done.erased
         ? `The key of ${person} is erased. Processes that run may remember it for a minute, or as long as they were told to.`
         : `There was no key of ${person}; from now on none can be made.`,
-      `${done.snapshots} snapshots removed. Streams with data of this person, whose projections may hold it too: ${done.streams.length}`,
-      ...done.streams.map(({ category, id }) => `  ${category} ${id}`)
+      `${counted(done.snapshots, "snapshot")} removed.`,
+      ...done.streams.length === 0 ? [] : [
+        "Rows of projections may hold this data too, and are yours to write anew: with Aggregate.reproject, or with " +
+        "`lifecycle store rebuild --drop-retired` and a raised version, since retired versions keep their rows. It is in " +
+        `${counted(done.streams.length, "stream")}:`,
+        ...done.streams.map(({ category, id }) => `  ${category} ${id}`)
+      ]
     ])
   },
   (effect, where) =>
@@ -114,7 +153,7 @@ export const shred = Effect.fn("cli.store.shred")(
       effect,
       personal.pipe(
         Layer.provideMerge(PgStore.layer({ schema: where.schema, migrate: false, listen: false, notify: false })),
-        Layer.provide(connection(where))
+        Layer.provideMerge(storeConnection(where))
       )
     )
 )
@@ -134,7 +173,7 @@ export const exportTo = Effect.fn("cli.store.export")(
     // The export itself may be the output.
     yield* file === "-" ? Console.error(lines.join("\n")) : answer(where, { file, ...done }, lines)
   },
-  (effect, where) => Effect.provide(effect, connection(where))
+  (effect, where) => Effect.provide(effect, storeConnection(where))
 )
 
 export const importFrom = Effect.fn("cli.store.import")(

@@ -1,7 +1,7 @@
 /** The database that a command of `lifecycle store` works in. */
 import { PgClient } from "@effect/sql-pg"
-import { Effect, type Layer, Redacted } from "effect"
-import type { SqlClient, SqlError } from "effect/sql"
+import { Effect, Layer, Redacted } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
 import { StoreAsked, StoreCannot } from "./storeErrors.ts"
 
 /** What all commands are told. */
@@ -51,3 +51,36 @@ export const connection = (
       )
     )
   }))
+
+/**
+ * The same, where a store must be there. A schema that was never migrated is most often a name that was mistyped or left out,
+ * so this says where the stores of the database are, before it speaks of making another one.
+ */
+export const storeConnection = (
+  where: Where
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, StoreAsked | StoreCannot> =>
+  Layer.provideMerge(Layer.effectDiscard(found(where)), connection(where))
+
+const found = Effect.fnUntraced(
+  function*({ schema }: Where) {
+    const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+    const stores = yield* sql<{ readonly nspname: string }>`
+      select n.nspname from pg_namespace n
+      where (select count(*) from pg_class c where c.relnamespace = n.oid
+        and c.relname in ('migrations', 'streams', 'subscription_partitions')) = 3
+      order by n.nspname`
+    const names = stores.map(({ nspname }) => nspname)
+    if (names.includes(schema)) return
+    const others = names.length === 0 ?
+      "there is none in any other one of this database either" :
+      `there is one in ${names.map((name) => `"${name}"`).join(", ")}: name it with --schema`
+    return yield* new StoreCannot({
+      problem: `There is no store in the schema "${schema}"; ${others}. ` +
+        `A new one is made by \`npx lifecycle store migrate --schema ${schema}\`.`
+    })
+  },
+  Effect.catchTag(
+    "SqlError",
+    (error) => Effect.fail(new StoreCannot({ problem: `The database cannot be looked into: ${detail(error)}` }))
+  )
+)

@@ -11,7 +11,7 @@ type FailedStage = "Dns" | "Connect" | "Tls" | "Send" | "Server" | "Response"
 export interface TripOptions {
   readonly url: URL
   readonly method: string
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string>>>
   readonly body: string | Uint8Array | undefined
   readonly maxBodyBytes: number
   readonly ca: string | Uint8Array | undefined
@@ -64,7 +64,12 @@ export class Trip {
 
   /** Throws what `http.request` throws for a method, path or header that cannot be written. */
   run(onAnswer: (answer: Answer) => void, onError: (error: Error) => void): void {
-    const { body, ca, headers, maxBodyBytes, method, rejectUnauthorized, url } = this.#options
+    const { body, ca, maxBodyBytes, method, rejectUnauthorized, url } = this.#options
+    const headers = Object.fromEntries(
+      Object.entries(this.#options.headers).map((
+        [name, value]
+      ) => [name, typeof value === "string" ? value : [...value]])
+    )
     let socketError: Error | undefined
     const fail = (error: Error): void => {
       if (this.#settled) return

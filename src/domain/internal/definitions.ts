@@ -34,7 +34,8 @@ export const definitionsOf = (list: Definitions): ReadonlyArray<Definition> =>
 
 /**
  * The RPC group of commands and queries, for an `RpcServer` behind the layer of `Domain.toLayer`, and for its clients. The
- * headers `idempotency-key` and `if-match` of a call are the command id and the expected version, as over HTTP.
+ * headers `idempotency-key` and `if-match` of a call are the command id and the expected version, as over HTTP. Who sends the
+ * command is for `RpcCaller` to say.
  *
  * Handlers are taken for their definitions; those of events are left out.
  *

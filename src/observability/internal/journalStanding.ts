@@ -6,9 +6,9 @@ import type { CircuitState, Report } from "../../lifecycle/Recorder.ts"
 import type { Standing } from "../../lifecycle/Standing.ts"
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
-type Item<K extends "circuits" | "bulkheads" | "budgets" | "rateLimits" | "subscriptions" | "sagas"> = Writable<
-  Standing[K][number]
->
+type Item<
+  K extends "circuits" | "bulkheads" | "pools" | "budgets" | "rateLimits" | "subscriptions" | "outboxes" | "sagas"
+> = Writable<Standing[K][number]>
 
 /** So many of each are told apart; a caller may choose the key of a circuit. */
 const most = 200
@@ -18,9 +18,11 @@ export class StandingMemory {
   private readonly circuits = new Map<string, Map<string, Item<"circuits">>>()
   private keys = 0
   private readonly bulkheads = new Map<string, Item<"bulkheads">>()
+  private readonly pools = new Map<string, Item<"pools">>()
   private readonly budgets = new Map<string, Item<"budgets">>()
   private readonly rateLimits = new Map<string, Item<"rateLimits">>()
   private readonly subscriptions = new Map<string, Item<"subscriptions">>()
+  private readonly outboxes = new Map<string, Item<"outboxes">>()
   private readonly sagas = new Map<string, Item<"sagas">>()
   private eventLoop: Standing["eventLoop"] = null
 
@@ -58,6 +60,15 @@ export class StandingMemory {
         if (bulkhead !== undefined) bulkhead.refused++
         return
       }
+      case "PoolMoved": {
+        const { inUse, pool: name, size, waiting } = report
+        const pool = entry(this.pools, name, () => ({ name, inUse, waiting, size }))
+        if (pool === undefined) return
+        pool.inUse = inUse
+        pool.waiting = waiting
+        pool.size = size
+        return
+      }
       case "BudgetSpent":
       case "BudgetDenied": {
         const budget = entry(
@@ -92,6 +103,12 @@ export class StandingMemory {
         this.subscriptions.set(name, { name, lag, lagMillis, owned, paused, deadLetters, mark, at: wall(fiber) })
         return
       }
+      case "OutboxObserved": {
+        const { deadLetters, oldestMillis, pausedKeys, pending, topics } = report
+        if (!this.outboxes.has(topics) && this.outboxes.size >= most) return
+        this.outboxes.set(topics, { topics, pending, oldestMillis, deadLetters, pausedKeys, at: wall(fiber) })
+        return
+      }
       case "SagaEnded": {
         const { outcome, saga: name } = report
         const saga = entry(this.sagas, `${name} ${outcome}`, () => ({ name, outcome, count: 0 }))
@@ -112,9 +129,11 @@ export class StandingMemory {
       service: this.service,
       circuits: Array.from(this.circuits.values(), (keys) => Array.from(keys.values(), copy)).flat(),
       bulkheads: Array.from(this.bulkheads.values(), copy),
+      pools: Array.from(this.pools.values(), copy),
       budgets: Array.from(this.budgets.values(), copy),
       rateLimits: Array.from(this.rateLimits.values(), copy),
       subscriptions: Array.from(this.subscriptions.values(), copy),
+      outboxes: Array.from(this.outboxes.values(), copy),
       sagas: Array.from(this.sagas.values(), copy),
       eventLoop: loop === null
         ? null

@@ -150,6 +150,13 @@ export const snapshotOf = (circuit: Core, nowMillis: number): Snapshot => {
   }
 }
 
+/** Whether a call would be let through at this moment. Nothing moves, and no permit is taken. */
+export const admits = (circuit: Core, nowMillis: number): boolean => {
+  const { machine } = circuit.shared
+  const [, state] = step(machine, circuit.ref.ref.current, { _tag: "Passed", nowMillis })
+  return state._tag === "Closed" || step(machine, state, { _tag: "Admit", nowMillis })[0]._tag !== "Refused"
+}
+
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 export const millisOf = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6

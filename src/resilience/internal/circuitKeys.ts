@@ -26,6 +26,12 @@ export class Keys {
     return circuit === undefined || this.isIdle(circuit, nowMillis) ? undefined : circuit
   }
 
+  /** A circuit that is not known, or idle, is as good as a closed one: no clock is needed for either. */
+  isClosed(key: string): boolean {
+    const circuit = this.circuits.get(key)
+    return circuit === undefined || circuit.ref.ref.current._tag === "Closed"
+  }
+
   find(key: string, nowMillis: number): Core {
     if (nowMillis >= this.sweepAt) this.sweep(nowMillis)
     const circuit = this.circuits.get(key)

@@ -103,11 +103,20 @@ export const builtInRows = {
     stage: "Dependencies",
     detail: () => "Send If-Match with the ETag of the version you read"
   }),
-  PreconditionInvalid: row({
+  PreconditionInvalid: row<{ readonly header?: string | undefined }>({
     status: 400,
     title: "Precondition not understood",
     stage: "Dependencies",
-    detail: () => "If-Match takes one strong ETag of this server, such as \"3\""
+    detail: ({ header }) =>
+      header === "If-None-Match"
+        ? "If-None-Match takes ETags of this server with commas between them, or *"
+        : "If-Match takes one strong ETag of this server, such as \"3\""
+  }),
+  PreconditionFailed: row({
+    status: 412,
+    title: "The precondition does not hold",
+    stage: "Dependencies",
+    detail: () => "There is a version that If-None-Match excludes"
   }),
   VersionMismatch: row({ status: 412, title: "The version has changed", stage: "Dependencies" }),
   ConcurrencyConflict: row({ status: 409, title: "Changed by another request at the same time", stage: "Handler" }),
@@ -163,7 +172,8 @@ export const builtInRows = {
     status: 404,
     title: "Nothing is known of this request",
     stage: "Handler",
-    detail: ({ away = [] }) => away.length === 0 ? undefined : `${away.join(" and ")} did not answer`
+    detail: ({ away = [] }) => away.length === 0 ? undefined : `${away.join(" and ")} did not answer`,
+    extensions: ({ away = [] }) => away.length === 0 ? {} : { away }
   }),
   NotReady: row<{ readonly reason: string; readonly checks?: Readonly<Record<string, string>> }>({
     status: 503,

@@ -1,5 +1,5 @@
 /**
- * Effect's router, which also remembers what methods its paths have.
+ * Effect's router, which also remembers what paths it has, and what methods they have.
  */
 import { Effect, Layer } from "effect"
 import { FindMyWay, HttpRouter } from "effect/http"
@@ -8,6 +8,8 @@ import { FindMyWay, HttpRouter } from "effect/http"
 export interface MethodIndex {
   readonly find: (url: string) => ReadonlyArray<string>
   readonly all: () => ReadonlyArray<string>
+  /** The template of the route that answers, such as `/users/:id`. */
+  readonly routeOf: (method: string, url: string) => string | undefined
 }
 
 export const routable = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] as const
@@ -18,13 +20,13 @@ export const layer = (publish: (index: MethodIndex) => void): Layer.Layer<HttpRo
     Effect.gen(function*() {
       const config = yield* HttpRouter.RouterConfig
       const router = yield* HttpRouter.make
-      const paths = FindMyWay.make<true>(config)
+      const paths = FindMyWay.make<string>(config)
       const used = new Set<string>()
       const remember = (method: string, path: HttpRouter.PathInput) => {
         const methods: ReadonlyArray<string> = method === "*" ? routable : [method]
         for (const each of methods) used.add(each)
-        paths.on(methods, path, true)
-        if (path.endsWith("/*")) paths.on(methods, pathOf(path.slice(0, -2)), true)
+        paths.on(methods, path, path)
+        if (path.endsWith("/*")) paths.on(methods, pathOf(path.slice(0, -2)), path)
       }
       const ordered = (has: (method: string) => boolean) => {
         const found = routable.filter((method) => has(method) || (method === "HEAD" && has("GET")))
@@ -32,7 +34,9 @@ export const layer = (publish: (index: MethodIndex) => void): Layer.Layer<HttpRo
       }
       publish({
         find: (url) => ordered((method) => paths.find(method, url) !== undefined),
-        all: () => ordered((method) => used.has(method))
+        all: () => ordered((method) => used.has(method)),
+        routeOf: (method, url) =>
+          (paths.find(method, url) ?? (method === "HEAD" ? paths.find("GET", url) : undefined))?.handler
       })
       return instrument(router, "", remember)
     })

@@ -138,6 +138,8 @@ export const report = (problem: Problem, requestId: string, service: string, met
         _tag: "ServerRequestEnded",
         service,
         method,
+        // Whoever stands before this listener and speaks TLS is not known yet.
+        scheme: "http",
         route: undefined,
         path: "",
         status: problem.status,

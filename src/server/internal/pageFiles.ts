@@ -1,4 +1,4 @@
-/** The three files of the page, and the headers they are sent with. */
+/** The files of the page, and the headers they are sent with. */
 import { Effect, FileSystem, Path } from "effect"
 import { HttpServerResponse } from "effect/http"
 
@@ -13,17 +13,32 @@ const headers = {
   "cross-origin-resource-policy": "same-origin"
 }
 
+/** What the page loads, by the names the files have: nothing is built. `page.mjs` imports the others. */
+export const names = [
+  "page.css",
+  "page.mjs",
+  "cards.mjs",
+  "dom.mjs",
+  "requests.mjs",
+  "services.mjs",
+  "standing.mjs",
+  "story.mjs",
+  "stream.mjs"
+] as const
+
+const typeOf = (name: string): string =>
+  name.endsWith(".css") ? "text/css" : name.endsWith(".mjs") ? "text/javascript" : "text/html"
+
 export const load = Effect.gen(function*() {
   const files = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const read = (name: string, contentType: string) =>
+  const read = (name: string) =>
     Effect.map(
       Effect.flatMap(path.fromFileUrl(new URL(name, folder)), (file) => files.readFile(file)),
-      (body) => HttpServerResponse.uint8Array(body, { contentType, headers })
+      (body) => HttpServerResponse.uint8Array(body, { contentType: `${typeOf(name)}; charset=utf-8`, headers })
     )
-  return yield* Effect.all({
-    html: read("page.html", "text/html; charset=utf-8"),
-    css: read("page.css", "text/css; charset=utf-8"),
-    script: read("page.mjs", "text/javascript; charset=utf-8")
-  })
+  return {
+    page: yield* read("page.html"),
+    beside: yield* Effect.forEach(names, (name) => Effect.map(read(name), (answer) => ({ name, answer })))
+  }
 }).pipe(Effect.orDie)

@@ -18,45 +18,62 @@ const ask = (client: HttpClient.HttpClient, { token, url }: Neighbour, path: str
     HttpClientRequest.get(new URL(path, url)).pipe(HttpClientRequest.bearerToken(Redacted.value(token)))
   )
 
-const patience = "2 seconds"
+/** How much a neighbour is asked for: what it knows by itself, or with the other processes of its service. */
+export type Scope = "own" | "service"
 
-const Own = HttpClientResponse.schemaBodyJson(Schema.Struct({ parts: Schema.Array(Story.Part) }))
+/** A neighbour asks its own siblings in the meantime, and is to answer without one that hangs. */
+const patience = { own: "1 second", service: "2 seconds" } as const
 
-/** What the neighbours know of one request, and which of them did not say. */
+const Told = HttpClientResponse.schemaBodyJson(Schema.Struct({
+  parts: Schema.Array(Story.Part),
+  away: Schema.optionalKey(Schema.Array(Schema.String))
+}))
+/** Another 404 is not from a page. */
+const Nothing = HttpClientResponse.schemaBodyJson(Schema.Struct({
+  type: Schema.Literal("urn:problem:story-unknown"),
+  away: Schema.optionalKey(Schema.Array(Schema.String))
+}))
+
+/** What the neighbours know of one request, and who did not say. */
 export const stories = Effect.fnUntraced(function*(
   client: HttpClient.HttpClient,
   neighbours: ReadonlyArray<Neighbour>,
-  id: string
+  id: string,
+  scope: Scope
 ) {
   const answers = yield* Effect.forEach(
     neighbours,
     (neighbour) =>
-      ask(client, neighbour, `/lifecycle/story?id=${id}&scope=own`).pipe(
+      ask(client, neighbour, `/lifecycle/story?id=${id}&scope=${scope}`).pipe(
         Effect.flatMap((response) =>
-          response.status === 404 ? Effect.succeed([]) : Effect.flatMap(
-            HttpClientResponse.filterStatusOk(response),
-            (response) => Effect.map(Own(response), ({ parts }) => parts)
-          )
+          response.status === 404
+            ? Effect.map(Nothing(response), ({ away = [] }) => ({ parts: [], away }))
+            : Effect.flatMap(HttpClientResponse.filterStatusOk(response), Told)
         ),
         Effect.scoped,
-        Effect.timeout(patience),
-        Effect.map((parts) => ({ name: neighbour.name, parts })),
-        Effect.orElseSucceed(() => ({ name: neighbour.name, parts: undefined }))
+        Effect.timeout(patience[scope]),
+        Effect.orElseSucceed(() => ({ parts: [], away: [neighbour.name] }))
       ),
     { concurrency: "unbounded" }
   )
   return {
-    parts: answers.flatMap(({ parts }) => parts ?? []),
-    away: answers.flatMap(({ name, parts }) => parts === undefined ? [name] : [])
+    parts: answers.flatMap(({ parts }) => parts),
+    away: answers.flatMap(({ away }) => away ?? [])
   }
 })
 
+const pause = "2 seconds"
+
 /** A neighbour's messages, for as long as somebody listens; it is asked again when it has been away. */
-export const follow = (client: HttpClient.HttpClient, neighbour: Neighbour): Stream.Stream<Message> => {
+export const follow = (
+  client: HttpClient.HttpClient,
+  neighbour: Neighbour,
+  scope: Scope
+): Stream.Stream<Message> => {
   const away = (reason: string): Message => ({ event: "away", data: { service: neighbour.name, reason } })
   const connected = Stream.unwrap(
-    ask(client, neighbour, "/lifecycle/events?scope=own").pipe(
-      Effect.timeout(patience),
+    ask(client, neighbour, `/lifecycle/events?scope=${scope}`).pipe(
+      Effect.timeout(patience[scope]),
       Effect.map((response) =>
         response.status === 200
           ? response.stream.pipe(
@@ -72,7 +89,7 @@ export const follow = (client: HttpClient.HttpClient, neighbour: Neighbour): Str
   return connected.pipe(
     Stream.catchCause(() => Stream.succeed(away("it could not be reached"))),
     Stream.concat(Stream.succeed(away("the connection ended"))),
-    Stream.concat(Stream.drain(Stream.fromEffect(Effect.sleep(patience)))),
+    Stream.concat(Stream.drain(Stream.fromEffect(Effect.sleep(pause)))),
     Stream.forever
   )
 }

@@ -11,7 +11,7 @@ export type Message =
   /** A request has ended. */
   | { readonly event: "part"; readonly data: Story.Part }
   | { readonly event: "standing"; readonly data: Standing.Standing }
-  /** A neighbour does not answer. */
+  /** A neighbour, or a process beside one, does not answer. */
   | { readonly event: "away"; readonly data: { readonly service: string; readonly reason: string } }
   /** Nothing new: the connection is alive. */
   | { readonly event: "beat"; readonly data: null }
@@ -70,13 +70,23 @@ export const encode = (messages: Stream.Stream<Message>): Stream.Stream<Uint8Arr
     Stream.encodeText
   )
 
+/** Another process of a service says that it is the service; what stands in it is told apart by its own name. */
+export const named = (name: string) => (message: Message): Message =>
+  message.event === "standing" ? { ...message, data: { ...message.data, service: name } } : message
+
+const Away = Schema.Struct({ service: Schema.String, reason: Schema.String })
+const awayOf = Schema.decodeUnknownEffect(Schema.fromJsonString(Away))
 const partOf = Schema.decodeUnknownEffect(Schema.fromJsonString(Story.Part))
 const standingOf = Schema.decodeUnknownEffect(Schema.fromJsonString(Standing.Standing))
 
+const readers = {
+  part: (text: string) => Effect.map(partOf(text), (data): Message => ({ event: "part", data })),
+  standing: (text: string) => Effect.map(standingOf(text), (data): Message => ({ event: "standing", data })),
+  away: (text: string) => Effect.map(awayOf(text), (data): Message => ({ event: "away", data }))
+}
+
 /** What of a neighbour's stream is passed on: nothing that it should not have sent. */
-export const decode = (event: { readonly event: string; readonly data: string }) =>
-  event.event === "part"
-    ? Effect.map(partOf(event.data), (data): ReadonlyArray<Message> => [{ event: "part", data }])
-    : event.event === "standing"
-    ? Effect.map(standingOf(event.data), (data): ReadonlyArray<Message> => [{ event: "standing", data }])
+export const decode = ({ data, event }: { readonly event: string; readonly data: string }) =>
+  event === "part" || event === "standing" || event === "away"
+    ? Effect.map(readers[event](data), (message): ReadonlyArray<Message> => [message])
     : Effect.succeed([])

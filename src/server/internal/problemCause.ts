@@ -83,6 +83,8 @@ const isBrokenJson = (issue: SchemaIssue.Issue): boolean =>
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
+export const invalidRequest = { status: 422, title: "The request is not valid" }
+
 const invalid = (issue: SchemaIssue.Issue, place: string | undefined): Problem => {
   const errors = formatIssues(issue).issues.map((found) => ({
     detail: found.message,
@@ -91,8 +93,7 @@ const invalid = (issue: SchemaIssue.Issue, place: string | undefined): Problem =
   }))
   return documents.make({
     tag: "InvalidRequest",
-    status: 422,
-    title: "The request is not valid",
+    ...invalidRequest,
     stage: "Validation",
     detail: errors.length === 1 ? "One field is wrong" : `${errors.length} fields are wrong`,
     extensions: { errors }
@@ -125,9 +126,9 @@ const unreadable = (detail: string): Problem =>
     detail
   })
 
-const brokenJson = unreadable("The body is not valid JSON")
+export const brokenJson = unreadable("The body is not valid JSON")
 
-const internal = documents.make({
+export const internal = documents.make({
   tag: "InternalError",
   status: 500,
   title: "Internal server error",
@@ -136,7 +137,7 @@ const internal = documents.make({
 
 const clientGone = documents.make({ tag: "ClientGone", status: 499, title: "The client has left", stage: "Response" })
 
-const shuttingDown = documents.make({
+export const shuttingDown = documents.make({
   tag: "ShuttingDown",
   status: 503,
   title: "The server is shutting down",

@@ -78,6 +78,26 @@ export const prepare = (appends: ReadonlyArray<Append>): Effect.Effect<ReadonlyA
 
 export const prepareOne = (append: Append, fiber: Fiber.Fiber<unknown, unknown>): Prepared | InvalidAppend => {
   const stream = fullStream(append.stream, fiber)
+  const prepared = prepareFor(stream, append, fiber)
+  return prepared instanceof InvalidAppend ? named(prepared, stream, append.events) : prepared
+}
+
+/** What was refused, with the stream and the event that it was for. */
+const named = (
+  { field, reason }: InvalidAppend,
+  stream: StoredEvent["stream"],
+  events: ReadonlyArray<{ readonly type: string }>
+): InvalidAppend => {
+  const index = /^events\[(\d+)\]/.exec(field)?.[1]
+  const type = index === undefined ? undefined : events[Number(index)]?.type
+  return new InvalidAppend({ field, reason, stream, ...type === undefined ? {} : { type } })
+}
+
+const prepareFor = (
+  stream: StoredEvent["stream"],
+  append: Append,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Prepared | InvalidAppend => {
   const problem = (stream.tenant === "" ? undefined : nameProblem("stream.tenant", stream.tenant, longest.tenant)) ??
     nameProblem("stream.category", stream.category, longest.category) ??
     nameProblem("stream.id", stream.id, longest.id) ??
@@ -132,11 +152,15 @@ export const idTaken = (
   index: number,
   version: number
 ): InvalidAppend =>
-  invalid(
-    `events[${index}].id`,
-    `is taken: ${
-      events[index]?.id ?? "the event"
-    } is version ${version} of ${stream.category} ${stream.id}, and this append is no repetition of the one that stored it`
+  named(
+    invalid(
+      `events[${index}].id`,
+      `is taken: ${
+        events[index]?.id ?? "the event"
+      } is version ${version} of ${stream.category} ${stream.id}, and this append is no repetition of the one that stored it`
+    ),
+    stream,
+    events
   )
 
 /**

@@ -5,7 +5,13 @@ import type { Snapshots } from "../../../store/Snapshots.ts"
 import { StateStore } from "../../../store/StateStore.ts"
 import type { StoreUnavailable } from "../../../store/UnitOfWork.ts"
 import type * as Command from "../../Command.ts"
-import { type Any as AnyEvent, type Services as EventServices, UnknownEvent, type Value } from "../../DomainEvent.ts"
+import {
+  type Any as AnyEvent,
+  placed,
+  type Services as EventServices,
+  UnknownEvent,
+  type Value
+} from "../../DomainEvent.ts"
 import type { Aggregate, At, Deciders, DecideServices, Evolvers, Projection } from "./definition.ts"
 import * as snapshotting from "./snapshotting.ts"
 
@@ -91,7 +97,7 @@ export const make = <
     decode: (stored) => {
       const definition = byType.get(stored.type)
       return definition === undefined
-        ? Result.fail(new UnknownEvent({ type: stored.type, version: stored.schemaVersion }))
+        ? Result.fail(new UnknownEvent({ type: stored.type, version: stored.schemaVersion, ...placed(stored) }))
         : Result.map(definition.decode(stored), (event) => event as Event)
     },
     decideUnsafe: (tag, state, payload, at) =>

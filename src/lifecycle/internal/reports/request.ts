@@ -39,6 +39,8 @@ export interface ServerRequestStarted {
   readonly _tag: "ServerRequestStarted"
   readonly service: string
   readonly method: string
+  /** How the client asked, in both reports of a request; `undefined` where the server does not say. */
+  readonly scheme?: "http" | "https" | undefined
 }
 
 /**
@@ -51,6 +53,7 @@ export interface ServerRequestEnded {
   readonly _tag: "ServerRequestEnded"
   readonly service: string
   readonly method: string
+  readonly scheme?: "http" | "https" | undefined
   /** The route's template, or `undefined` where no route matched. Never the raw path. */
   readonly route: string | undefined
   /** The path without its query. For log lines only, never a metric label. */

@@ -1,7 +1,8 @@
 /** `lifecycle gateway --config FILE`: the reverse proxy of this library as a process, or raw TCP forwarding with `--l4`. */
 import { Console, Effect, Layer, Option, Schema, type Scope } from "effect"
 import { Command, Flag } from "effect/cli"
-import type { GatewayConfig } from "../gateway/GatewayConfig.ts"
+import type { ConfigInvalid, GatewayConfig } from "../gateway/GatewayConfig.ts"
+import type { ListenError } from "../server/NodeListener.ts"
 import { load } from "./optional.ts"
 
 /**
@@ -22,6 +23,23 @@ export class NoTcpUpstream extends Schema.TaggedError<NoTcpUpstream>()("NoTcpUps
   }
 }
 
+/**
+ * The address that the configuration names cannot be had.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", {
+  file: Schema.String,
+  /** The field of the configuration that decides. */
+  field: Schema.Literals(["listen.host", "listen.port"]),
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `The gateway cannot start with ${this.file}:\n  ${this.field}: ${this.reason}`
+  }
+}
+
 /** A configuration that was changed on disk is read again on SIGHUP; one that is wrong changes nothing. */
 const onHangUp = (reload: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -34,18 +52,38 @@ const onHangUp = (reload: Effect.Effect<void>): Effect.Effect<void, never, Scope
     )
   })
 
+/** What is wrong with the address is of the host, when there is no such address here; else of the port. */
+const explained = (file: string) => ({ code, message }: ListenError) =>
+  new CannotListen({
+    file,
+    field: ["EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN"].includes(code) ? "listen.host" : "listen.port",
+    reason: message
+  })
+
+/** Reads the file again and puts it in force, or tells why it is not. */
+const reloading = (
+  file: string,
+  read: Effect.Effect<GatewayConfig, ConfigInvalid>,
+  reload: (config: GatewayConfig) => Effect.Effect<void, { readonly message: string }>
+): Effect.Effect<void> =>
+  read.pipe(
+    Effect.flatMap(reload),
+    Effect.matchEffect({
+      onSuccess: () => Console.error(`${file} is in force.`),
+      onFailure: (error) => Console.error(`${error.message}\nThe configuration before it stays in force.`)
+    })
+  )
+
 const http = Effect.fnUntraced(function*(file: string, config: GatewayConfig, json: boolean) {
   const Gateway = yield* load(() => import("../gateway/Gateway.ts"))
-  const { load: read } = yield* load(() => import("../gateway/GatewayConfig.ts"))
-  const gateway = yield* Gateway.make(config)
+  const { ConfigInvalid, load: read } = yield* load(() => import("../gateway/GatewayConfig.ts"))
+  const gateway = yield* Effect.mapError(Gateway.make(config), explained(file))
   yield* onHangUp(
-    read(file).pipe(
-      Effect.flatMap(gateway.reload),
-      Effect.matchEffect({
-        onSuccess: () => Console.error(`${file} is in force.`),
-        onFailure: (error) => Console.error(`${error.message}\nThe configuration before it stays in force.`)
-      })
-    )
+    reloading(file, read(file), (next) =>
+      Effect.mapError(
+        gateway.reload(next),
+        ({ problems }) => new ConfigInvalid({ source: `the new configuration in ${file}`, problems })
+      ))
   )
   const routes = config.routes.map(({ host, prefix, upstream }) => ({ host, prefix, upstream }))
   yield* Console.log(
@@ -62,16 +100,39 @@ const http = Effect.fnUntraced(function*(file: string, config: GatewayConfig, js
 
 const tcp = Effect.fnUntraced(function*(file: string, config: GatewayConfig, json: boolean) {
   const TcpForwarder = yield* load(() => import("../gateway/TcpForwarder.ts"))
+  const { addressOf, ConfigInvalid, load: read, needsRestart } = yield* load(() =>
+    import("../gateway/GatewayConfig.ts")
+  )
+  const options = yield* tcpOptions(file, config)
+  const door = yield* Effect.mapError(
+    TcpForwarder.make({ ...options, ...addressOf(config) }),
+    explained(file)
+  )
+  yield* onHangUp(
+    reloading(file, read(file, { l4: true }), (next) => {
+      const problems = needsRestart(config, next).filter(({ path }) => path.startsWith("listen."))
+      return problems.length > 0
+        ? Effect.fail(new ConfigInvalid({ source: `the new configuration in ${file}`, problems }))
+        : Effect.flatMap(tcpOptions(file, next), door.reload)
+    })
+  )
+  const url = `tcp://${door.host}:${door.port}`
+  yield* Console.log(
+    json
+      ? JSON.stringify({ url, host: door.host, port: door.port, targets: options.targets })
+      : `gateway  ${url} -> ${options.targets.join(", ")} (TCP)\nStop with Ctrl+C.`
+  )
+  return yield* Effect.never
+})
+
+const tcpOptions = (file: string, config: GatewayConfig) => {
   const upstreams = Object.keys(config.upstreams)
   const name = config.tcp?.upstream ?? (upstreams.length === 1 ? upstreams[0] : undefined)
   const upstream = name === undefined ? undefined : config.upstreams[name]
-  if (name === undefined || upstream === undefined) return yield* new NoTcpUpstream({ file, upstreams })
-  const targets = upstream.targets.map((target) => typeof target === "string" ? target : target.url)
-  const door = yield* TcpForwarder.make({
+  if (name === undefined || upstream === undefined) return Effect.fail(new NoTcpUpstream({ file, upstreams }))
+  return Effect.succeed({
     name,
-    targets,
-    host: config.listen?.host,
-    port: config.listen?.port ?? 8080,
+    targets: upstream.targets.map((target) => typeof target === "string" ? target : target.url),
     balance: upstream.balance,
     ejection: upstream.ejection,
     connectTimeout: upstream.connectTimeout,
@@ -79,14 +140,7 @@ const tcp = Effect.fnUntraced(function*(file: string, config: GatewayConfig, jso
     connections: config.limits?.connections,
     gracePeriod: config.timeouts?.drain
   })
-  const url = `tcp://${door.host}:${door.port}`
-  yield* Console.log(
-    json
-      ? JSON.stringify({ url, host: door.host, port: door.port, targets })
-      : `gateway  ${url} -> ${targets.join(", ")} (TCP)\nStop with Ctrl+C.`
-  )
-  return yield* Effect.never
-})
+}
 
 /**
  * Runs until it is stopped; Ctrl+C and SIGTERM drain it and end it with the exit code 0. SIGHUP reads the file again.
@@ -116,7 +170,8 @@ export const gateway = Command.make(
   },
   Effect.fnUntraced(function*({ accessLog, config: file, json, l4 }) {
     const { load: read } = yield* load(() => import("../gateway/GatewayConfig.ts"))
-    const config = yield* read(file)
+    const config = yield* read(file, { l4 })
+    if (l4 && accessLog) yield* Console.error("Raw TCP shows no requests: --access-log writes nothing with --l4.")
     const logs = accessLog ? Option.some(yield* load(() => import("../observability/Logs.ts"))) : Option.none()
     return yield* Effect.scoped((l4 ? tcp : http)(file, config, json)).pipe(
       Effect.provide(

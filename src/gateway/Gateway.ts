@@ -42,7 +42,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, FiberSet, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import * as Http from "node:http"
 import * as Http2 from "node:http2"
 import type { Socket } from "node:net"
@@ -52,6 +52,8 @@ import * as GatewayConfig from "./GatewayConfig.ts"
 import { type Admission, makeAdmission } from "./internal/admission.ts"
 import { conduct } from "./internal/conduct.ts"
 import { Downstream, type Request, type Response } from "./internal/downstream.ts"
+import * as exchanges from "./internal/exchanges.ts"
+import { headerBytesOf } from "./internal/fixedFields.ts"
 import { Connections, drainAtEnd, listen } from "./internal/listening.ts"
 import { refuseUnparsed } from "./internal/parserRefusal.ts"
 import * as runtimes from "./internal/runtime.ts"
@@ -111,7 +113,7 @@ export const make = Effect.fn("Gateway.make")(function*(
   const admission = yield* makeAdmission(config)
   const memory = { limitBytes: config.limits?.bufferBytes ?? 67_108_864, usedBytes: 0 }
   let current = yield* runtimes.build(config, memory, owner, undefined)
-  const run = yield* FiberSet.makeRuntime<never>()
+  const run = yield* exchanges.make
   const connections = new Connections()
   const latest = new WeakMap<Socket, Downstream>()
   const sessions = new Set<Http2.ServerHttp2Session>()
@@ -165,10 +167,7 @@ export const make = Effect.fn("Gateway.make")(function*(
     run(refuseUnparsed(error, socket, settings, latest.get(socket)))
   })
 
-  const address = yield* listen(server, {
-    host: config.listen?.host ?? "127.0.0.1",
-    port: config.listen?.port ?? 8080
-  })
+  const address = yield* listen(server, GatewayConfig.addressOf(config))
   yield* drainAtEnd(server, connections, {
     grace: () => current.config.timeouts?.drain ?? "20 seconds",
     onDrain: () => {
@@ -181,7 +180,7 @@ export const make = Effect.fn("Gateway.make")(function*(
     ...address,
     url: `${scheme}://${name.includes(":") ? `[${name}]` : name}:${address.port}`,
     reload: Effect.fnUntraced(function*(next) {
-      const fixed = runtimes.fixedDifferences(current.config, next)
+      const fixed = GatewayConfig.needsRestart(current.config, next)
       if (fixed.length > 0) {
         return yield* new GatewayConfig.ConfigInvalid({ source: "the new configuration", problems: fixed })
       }
@@ -250,7 +249,7 @@ const isWebSocket = (request: Http.IncomingMessage): boolean =>
 const open = (config: GatewayConfig.GatewayConfig): Http.Server | Http2.Http2SecureServer => {
   const times = runtimes.listenerTimes(config)
   const shared = {
-    maxHeaderSize: config.limits?.headerBytes ?? 16_384,
+    maxHeaderSize: headerBytesOf(config),
     connectionsCheckingInterval: Math.max(100, Math.min(5_000, times.headersTimeout / 4)),
     // The parser would answer with an empty 400 by itself.
     requireHostHeader: false,

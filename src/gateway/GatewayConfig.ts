@@ -3,13 +3,13 @@
  *
  * {@link load} reads a file, {@link decode} takes what was read already. Both name every wrong field by its path, unknown
  * fields included, and check what a schema alone cannot see: that routes lead to upstreams that exist, that targets are
- * origins, that certificates can be read. Durations are `"5 seconds"` or a number of milliseconds. What is absent has a
+ * origins, that certificates can be read and belong to their keys. Durations are `"5 seconds"` or a number of milliseconds. What is absent has a
  * default; only `upstreams` and `routes` are required.
  *
  * **Gotchas**
  *
  * - `strip` is cut from the path before it goes on: with the prefix `/api/users` and `strip` `/api` the upstream sees `/users`.
- * - Files are looked up from the folder of the configuration.
+ * - Files are looked up from the folder of the configuration. They are UTF-8, with or without a byte order mark.
  * - `trust` decides whose `X-Forwarded-For`, request ids and priorities are believed. It is `none` unless you say otherwise:
  *   a gateway that faces clients has no hop before it.
  *
@@ -31,15 +31,22 @@
  *
  * @since 0.1.0
  */
-import { Duration as Durations, Effect, Result, Schema, SchemaIssue } from "effect"
-import { readFileSync } from "node:fs"
+import { Duration as Durations, Effect, Option, Result, Schema } from "effect"
 import { dirname, resolve } from "node:path"
-import { createSecureContext } from "node:tls"
+import { pathOf, type Problem, problemsOf } from "./internal/configIssues.ts"
+import * as pem from "./internal/pem.ts"
+import * as textFile from "./internal/textFile.ts"
+
+export { addressOf, needsRestart } from "./internal/fixedFields.ts"
 
 /** What a timer of Node can take. */
 const longestMillis = 2_147_483_647
 
-const Duration = Schema.Union([Schema.DurationFromMillis, Schema.DurationFromString]).check(
+const durationExpected = "Expected a duration such as \"5 seconds\", or a number of milliseconds"
+const DurationText = Schema.String.check(
+  Schema.makeFilter((text) => Option.isSome(Durations.fromInput(text as Durations.Input)) || durationExpected)
+).pipe(Schema.decodeTo(Schema.DurationFromString))
+const Duration = Schema.Union([Schema.DurationFromMillis, DurationText]).annotate({ message: durationExpected }).check(
   Schema.makeFilter((duration) => {
     const millis = Durations.toMillis(duration)
     return millis >= 0 && millis <= longestMillis ? undefined : "Expected a duration from 0 to 24 days"
@@ -129,6 +136,8 @@ export const GatewayConfig = Schema.Struct({
   /** PEM, or the file that holds it. */
   tls: optional(Schema.Struct({ certificate: Schema.String, key: Schema.String })),
   trust: optional(Schema.Literals(["none", "loopback", "private", "all"])),
+  /** Whether a request's trace goes on, whoever sends it; that of a trusted peer does when absent. */
+  trace: optional(Schema.Literals(["continue", "restart"])),
   internalHeaders: optional(Schema.Array(HeaderName)),
   upstreams: Schema.Record(Schema.String, Upstream),
   routes: Schema.Array(Route),
@@ -201,6 +210,8 @@ export interface DecodeOptions {
   readonly source?: string | undefined
   /** The folder that files are looked up from; the working directory when absent. */
   readonly folder?: string | undefined
+  /** For raw TCP forwarding, which needs no `routes`. */
+  readonly l4?: boolean | undefined
 }
 
 /**
@@ -213,16 +224,11 @@ export const decode = (input: unknown, options: DecodeOptions = {}): Effect.Effe
   Effect.suspend(() => {
     const source = options.source ?? "the configuration"
     const refuse = (problems: ReadonlyArray<Problem>) => Effect.fail(new ConfigInvalid({ source, problems }))
-    const decoded = Schema.decodeUnknownResult(GatewayConfig, { errors: "all", onExcessProperty: "error" })(input)
+    const decoded = decodeJson(options.l4 === true ? withRoutes(input) : input)
     if (Result.isFailure(decoded)) {
-      return refuse(
-        format(decoded.failure.issue).issues.map(({ message, path }) => ({
-          path: pathOf((path ?? []).map((part) => typeof part === "object" ? part.key : part)),
-          message
-        }))
-      )
+      return refuse(problemsOf(decoded.failure.issue, input))
     }
-    const { config, problems } = check(decoded.success, options.folder ?? process.cwd())
+    const { config, problems } = check(decoded.success, options)
     return problems.length > 0 ? refuse(problems) : Effect.succeed(config)
   })
 
@@ -232,31 +238,30 @@ export const decode = (input: unknown, options: DecodeOptions = {}): Effect.Effe
  * @category decoding
  * @since 0.1.0
  */
-export const load = (file: string): Effect.Effect<GatewayConfig, ConfigInvalid> =>
-  Effect.try({
-    try: (): unknown => JSON.parse(readFileSync(file, "utf8")),
-    catch: (error) =>
-      new ConfigInvalid({
-        source: file,
-        problems: [{ path: "", message: error instanceof Error ? error.message : "" }]
-      })
-  }).pipe(Effect.flatMap((input) => decode(input, { source: file, folder: dirname(resolve(file)) })))
+export const load = (
+  file: string,
+  options: Pick<DecodeOptions, "l4"> = {}
+): Effect.Effect<GatewayConfig, ConfigInvalid> =>
+  Effect.suspend(() => {
+    const parsed = Result.flatMap(textFile.read(file), parse)
+    return Result.isSuccess(parsed)
+      ? decode(parsed.success, { ...options, source: file, folder: dirname(resolve(file)) })
+      : Effect.fail(new ConfigInvalid({ source: file, problems: [{ path: "", message: parsed.failure }] }))
+  })
 
-type Problem = (typeof ConfigInvalid.fields.problems.Type)[number]
+const decodeJson = Schema.decodeUnknownResult(GatewayConfig, { errors: "all", onExcessProperty: "error" })
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
+const withRoutes = (input: unknown): unknown =>
+  typeof input === "object" && input !== null && !Array.isArray(input) ? { routes: [], ...input } : input
 
-const pathOf = (path: ReadonlyArray<PropertyKey>): string =>
-  path.map((part, index) =>
-    typeof part === "number"
-      ? `[${part}]`
-      : /^[A-Za-z_$][\w$]*$/.test(String(part))
-      ? index === 0 ? String(part) : `.${String(part)}`
-      : `[${JSON.stringify(String(part))}]`
-  ).join("")
+const parse = (text: string): Result.Result<unknown, string> =>
+  text.trim() === "" ? Result.fail("The file is empty") : Result.try({
+    try: (): unknown => JSON.parse(text),
+    catch: (error) => `It is not JSON: ${(error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ")}`
+  })
 
 /** What the schema cannot see. The configuration that comes back holds PEM instead of file names. */
-const check = (config: GatewayConfig, folder: string) => {
+const check = (config: GatewayConfig, { folder = process.cwd(), l4 = false }: DecodeOptions) => {
   const problems: Array<Problem> = []
   const wrong = (path: ReadonlyArray<PropertyKey>, message: string) =>
     void problems.push({ path: pathOf(path), message })
@@ -265,16 +270,18 @@ const check = (config: GatewayConfig, folder: string) => {
     if (names.includes(name)) return
     wrong(path, `No upstream is called "${name}"; there ${names.length === 0 ? "is none" : `are: ${names.join(", ")}`}`)
   }
-  const pem = (path: ReadonlyArray<PropertyKey>, value: string): string => {
+  const pemOf = (path: ReadonlyArray<PropertyKey>, value: string): string | undefined => {
     if (value.includes("-----BEGIN")) return value
-    try {
-      return readFileSync(resolve(folder, value), "utf8")
-    } catch (error) {
-      wrong(path, `The file cannot be read: ${error instanceof Error ? error.message : String(error)}`)
-      return ""
-    }
+    const read = textFile.read(resolve(folder, value))
+    if (Result.isSuccess(read)) return read.success
+    wrong(path, read.failure)
+    return undefined
   }
 
+  if (names.length === 0) wrong(["upstreams"], "Expected at least one upstream")
+  if (config.routes.length === 0 && !l4) {
+    wrong(["routes"], "Expected at least one route: without any, every request would be answered with 404")
+  }
   config.routes.forEach((route, index) => {
     exists(["routes", index, "upstream"], route.upstream)
     const { prefix, strip } = route
@@ -302,29 +309,21 @@ const check = (config: GatewayConfig, folder: string) => {
       else seen.add(origin)
     })
     const { authorities } = upstream
-    return authorities === undefined
-      ? [name, upstream] as const
-      : [name, { ...upstream, authorities: pem(["upstreams", name, "authorities"], authorities) }] as const
+    if (authorities === undefined) return [name, upstream] as const
+    const path = ["upstreams", name, "authorities"]
+    const text = pemOf(path, authorities)
+    const problem = text === undefined ? undefined : pem.authoritiesProblem(text)
+    if (problem !== undefined) wrong(path, problem)
+    return [name, { ...upstream, authorities: text ?? "" }] as const
   })
 
-  const tls = config.tls === undefined ? undefined : {
-    certificate: pem(["tls", "certificate"], config.tls.certificate),
-    key: pem(["tls", "key"], config.tls.key)
-  }
-  if (tls !== undefined && tls.certificate !== "" && tls.key !== "") {
-    try {
-      createSecureContext({ cert: tls.certificate, key: tls.key })
-    } catch (error) {
-      wrong(
-        ["tls"],
-        `Certificate and key do not go together: ${error instanceof Error ? error.message : String(error)}`
-      )
-    }
-  }
+  const certificate = config.tls && pemOf(["tls", "certificate"], config.tls.certificate)
+  const key = config.tls && pemOf(["tls", "key"], config.tls.key)
+  for (const { field, message } of pem.pairProblems(certificate, key)) wrong(["tls", field], message)
   const checked: GatewayConfig = {
     ...config,
     upstreams: Object.fromEntries(upstreams),
-    ...(tls === undefined ? {} : { tls })
+    ...(certificate === undefined || key === undefined ? {} : { tls: { certificate, key } })
   }
   return { config: checked, problems }
 }

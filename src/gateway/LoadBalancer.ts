@@ -39,7 +39,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, Duration, Effect, Exit, Schedule, Schema, Scope } from "effect"
+import { Clock, Duration, Effect, Exit, type Fiber, Schedule, Schema, Scope } from "effect"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as CircuitBreaker from "../resilience/CircuitBreaker.ts"
 import { finiteMillis, millisBetween, wholeNumber } from "../resilience/InvalidOption.ts"
@@ -223,13 +223,9 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
       keys: { idleTimeToLive: "365 days", maximum: entries.length }
     })
     const circuitOf = (entry: Entry<T>) => breaker.snapshot(entry.target.id)
-    const circuits = Effect.forEach(entries, circuitOf)
 
-    const choose = (
-      states: ReadonlyArray<CircuitBreaker.Snapshot>,
-      { avoid, preferred }: Wish
-    ): Entry<T> | undefined => {
-      const available = entries.filter((_, index) => admits(states[index]))
+    const choose = ({ avoid, preferred }: Wish, fiber: Fiber.Fiber<unknown, unknown>): Entry<T> | undefined => {
+      const available = entries.filter((entry) => breaker.admitsUnsafe(entry.target.id, fiber))
       const fresh = avoid === undefined ? available : available.filter((entry) => !avoid.has(entry.target.id))
       const candidates = fresh.length > 0 ? fresh : available
       const wanted = preferred === undefined
@@ -238,34 +234,35 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
       return wanted ?? pick(candidates, policy)
     }
 
-    const begin = (wish: Wish): Effect.Effect<Entry<T>, NoHealthyUpstream, Scope.Scope> =>
-      Effect.withFiber((fiber) => {
-        const startNanos = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
-        return Effect.acquireRelease(
-          Effect.flatMap(circuits, (states) => {
-            const entry = choose(states, wish)
-            if (entry === undefined) {
-              const retryAfterMillis = Math.min(...states.map((state) => state.retryAfterMillis))
-              return Effect.fail(
-                new NoHealthyUpstream({ balancer: options.name, targets: entries.length, retryAfterMillis })
-              )
-            }
-            entry.inFlight++
-            entry.calls++
-            fiber.getRef(Recorder.Current)?.({
-              _tag: "StagesTimed",
-              stages: [{
-                _tag: "StageTimed",
-                stage: "Balancer",
-                name: "gateway/LoadBalancer",
-                startNanos,
-                endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
-              }]
-            }, fiber)
-            return Effect.succeed(entry)
-          }),
-          (entry) => Effect.sync(() => void entry.inFlight--)
+    const none = Effect.flatMap(
+      Effect.forEach(entries, circuitOf),
+      (states) =>
+        Effect.fail(
+          new NoHealthyUpstream({
+            balancer: options.name,
+            targets: entries.length,
+            retryAfterMillis: Math.min(...states.map((state) => state.retryAfterMillis))
+          })
         )
+    )
+
+    /** The place of a call, which the scope gives back if it was taken. */
+    const begin = (wish: Wish): Effect.Effect<Entry<T>, NoHealthyUpstream, Scope.Scope> =>
+      Effect.suspend(() => {
+        let taken: Entry<T> | undefined
+        const giveBack = Effect.sync(() => {
+          if (taken !== undefined) taken.inFlight--
+        })
+        const take = Effect.withFiber((fiber): Effect.Effect<Entry<T>, NoHealthyUpstream> => {
+          const startNanos = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+          taken = choose(wish, fiber)
+          if (taken === undefined) return none
+          taken.inFlight++
+          taken.calls++
+          balanced(fiber, startNanos)
+          return Effect.succeed(taken)
+        })
+        return Effect.andThen(Effect.addFinalizer(() => giveBack), take)
       })
 
     if (watching !== undefined) yield* watching(breaker)
@@ -278,23 +275,33 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
           begin(use),
           (entry) => breaker.run(entry.target.id, call(entry.target), { classify: use.classify })
         ),
-      snapshot: Effect.forEach(entries, (entry) =>
-        Effect.map(circuitOf(entry), (circuit): TargetState => ({
-          id: entry.target.id,
-          available: admits(circuit),
-          inFlight: entry.inFlight,
-          calls: entry.calls,
-          health: entry.health.verdict,
-          circuit
-        }))),
+      snapshot: Effect.withFiber((fiber) =>
+        Effect.forEach(entries, (entry) =>
+          Effect.map(circuitOf(entry), (circuit): TargetState => ({
+            id: entry.target.id,
+            available: breaker.admitsUnsafe(entry.target.id, fiber),
+            inFlight: entry.inFlight,
+            calls: entry.calls,
+            health: entry.health.verdict,
+            circuit
+          })))
+      ),
       isolate: breaker.isolate
     } satisfies LoadBalancer<T>
   })
 }
 
-const admits = (circuit: CircuitBreaker.Snapshot | undefined): boolean =>
-  circuit === undefined || circuit.state === "Closed" || (circuit.state === "Open" && circuit.retryAfterMillis === 0) ||
-  (circuit.state === "HalfOpen" && circuit.probes === 0)
+const balanced = (fiber: Fiber.Fiber<unknown, unknown>, startNanos: bigint): void =>
+  fiber.getRef(Recorder.Current)?.({
+    _tag: "StagesTimed",
+    stages: [{
+      _tag: "StageTimed",
+      stage: "Balancer",
+      name: "gateway/LoadBalancer",
+      startNanos,
+      endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+    }]
+  }, fiber)
 
 /** Smooth weighted turns, as in nginx: everybody gains its weight, the richest is taken and pays for all. */
 const inTurn = <T>(candidates: ReadonlyArray<Entry<T>>): Entry<T> => {

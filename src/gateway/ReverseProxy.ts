@@ -4,7 +4,9 @@
  * - Headers that belong to one connection are removed in both directions, those that `Connection` names included. The client's
  *   address, scheme and host go on in `X-Forwarded-For`, `-Proto`, `-Host` and `X-Real-IP`, the request's id, priority,
  *   trace and the time it has left in their own headers, and `Via` says who was on the way. From a peer that is not trusted
- *   none of these is believed.
+ *   none of these is believed; `trace: "continue"` makes an exception of its trace.
+ * - In `traceparent` the trace id and the sampling stay as they came, and the span is that of the gateway, below the
+ *   caller's. A request that brought none begins a trace. Where tracing is off the header passes as it came.
  * - Bodies stream both ways with backpressure: a slow reader slows the writer, and a few buffers are all the memory there is.
  *   With `buffer: "request"` the body is read to its end first, so that a slow client holds no upstream.
  * - Another target is asked where the strategy of the pool allows it, nothing of an answer was passed on, and the body can
@@ -84,6 +86,8 @@ export interface Options {
   readonly via?: string | undefined
   /** Whose forwarded headers, ids and priorities are believed; nobody's when absent. */
   readonly trust?: TrustedHops.Trust | undefined
+  /** Whether a request's trace goes on, whoever sends it; that of a trusted peer does when absent. */
+  readonly trace?: "continue" | "restart" | undefined
   /** The part of the path that the upstream does not know. */
   readonly strip?: string | undefined
   /** `request` reads the body to its end before an upstream is asked; `none` when absent. */
@@ -224,15 +228,7 @@ export const make = (options: Options, shared: Shared = {}): ReverseProxy => {
     }
     return pool.strategy.run(
       (info) => pool.balancer.use((target) => Effect.tapError(once(info, target), (e) => failedWith(state, e)), use),
-      {
-        method: down.method,
-        hasIdempotencyKey: down.headers.has("idempotency-key"),
-        endsAtDeadline: true,
-        // Asked after each attempt: what was never sent may be sent again, what has streamed away cannot.
-        get idempotent() {
-          return !state.touched ? true : prepared.body._tag === "Stream" ? false : undefined
-        }
-      }
+      new Repeatable(down, prepared, state)
     ).pipe(
       // That no target is left says less than what the last one did.
       Effect.catchTag("NoHealthyUpstream", (error) => Effect.fail(state.last ?? error))
@@ -274,11 +270,12 @@ export const make = (options: Options, shared: Shared = {}): ReverseProxy => {
       })
     }))
 
+  const settings = { service: "gateway", via, trusts, requestTimeout, trace: options.trace }
   return {
     handle: (request, response) =>
       Effect.suspend(() => {
         const down = new Downstream(request, response)
-        return conduct(down, { service: "gateway", via, trusts, requestTimeout }, forward(down))
+        return conduct(down, settings, forward(down))
       }),
     forward,
     memory
@@ -294,6 +291,30 @@ interface State {
   /** The one asked last. */
   target: Upstream | undefined
   last: SendError | undefined
+}
+
+/**
+ * What the strategy has to know. A class, because the getter of a literal makes a hidden class of V8 for each request, which
+ * is born in the old generation and keeps the whole request there until the next full collection.
+ */
+class Repeatable {
+  readonly method: string
+  readonly hasIdempotencyKey: boolean
+  readonly endsAtDeadline = true
+  private readonly prepared: Prepared
+  private readonly state: State
+
+  constructor(down: Downstream, prepared: Prepared, state: State) {
+    this.method = down.method
+    this.hasIdempotencyKey = down.headers.has("idempotency-key")
+    this.prepared = prepared
+    this.state = state
+  }
+
+  /** Asked after each attempt: what was never sent may be sent again, what has streamed away cannot. */
+  get idempotent(): boolean | undefined {
+    return !this.state.touched ? true : this.prepared.body._tag === "Stream" ? false : undefined
+  }
 }
 
 const failedWith = (state: State, error: SendError): Effect.Effect<void> => {

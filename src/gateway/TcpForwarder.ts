@@ -5,6 +5,9 @@
  * do: it cannot route by path, set `X-Forwarded-For`, answer 502, retry a request or end TLS, because it knows addresses and
  * ports and nothing else. Where no target takes the connection, the client sees its connection closed without a byte.
  *
+ * {@link TcpForwarder.reload} leads new connections to other targets, with other limits. Connections that stand stay as
+ * they are, and targets that did not change keep what is known of them.
+ *
  * **Gotchas**
  *
  * - The targets see the address of this process, not that of the client.
@@ -36,7 +39,7 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Effect, FiberSet, type Scope } from "effect"
+import { type Duration, Effect, FiberSet, Scope } from "effect"
 import * as Net from "node:net"
 import { finiteMillis, InvalidOption, wholeNumber } from "../resilience/InvalidOption.ts"
 import type { ListenError } from "../server/NodeListener.ts"
@@ -70,13 +73,34 @@ export interface Options {
 }
 
 /**
+ * What can change while it listens.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export type Reloadable = Omit<Options, "host" | "name" | "port">
+
+/**
  * @category models
  * @since 0.1.0
  */
 export interface TcpForwarder {
   readonly host: string
   readonly port: number
+  /** Of the targets that new connections go to. */
   readonly snapshot: Effect.Effect<ReadonlyArray<LoadBalancer.TargetState>>
+  /** Puts these options in place of those in force, for the connections to come. Throws where {@link make} would. */
+  readonly reload: (options: Reloadable) => Effect.Effect<void>
+}
+
+/** Options in force. */
+interface Settings {
+  readonly targets: ReadonlyArray<Target>
+  readonly connectMillis: number
+  readonly idleMillis: number
+  readonly maximum: number
+  readonly grace: Duration.Input
+  readonly options: Reloadable
 }
 
 interface Target extends LoadBalancer.Target {
@@ -91,21 +115,27 @@ interface Target extends LoadBalancer.Target {
  * @since 0.1.0
  */
 export const make = (options: Options): Effect.Effect<TcpForwarder, ListenError, Scope.Scope> => {
-  const module = "TcpForwarder.make"
-  const targets = options.targets.map(targetOf)
-  const connectMillis = finiteMillis(module, "connectTimeout", options.connectTimeout ?? "5 seconds")
-  const idleMillis = finiteMillis(module, "idleTimeout", options.idleTimeout ?? "10 minutes")
-  const maximum = wholeNumber(module, "connections", options.connections ?? 16_384, 1)
+  const initial = settingsOf(options)
   return Effect.gen(function*() {
-    const balancer = yield* LoadBalancer.make<Target>({
-      name: options.name,
-      targets,
-      policy: options.balance,
-      ejection: options.ejection
-    })
+    const owner = yield* Effect.scope
+    const build = (settings: Settings) =>
+      Effect.map(
+        Scope.provide(
+          LoadBalancer.make<Target>({
+            name: options.name,
+            targets: settings.targets,
+            policy: settings.options.balance,
+            ejection: settings.options.ejection
+          }),
+          owner
+        ),
+        (balancer) => ({ ...settings, balancer })
+      )
+    let current = yield* build(initial)
     const run = yield* FiberSet.makeRuntime<never>()
     const connections = new Connections()
     const serve = (client: Net.Socket) => {
+      const { balancer, connectMillis, idleMillis, targets } = current
       const tried = new Set<string>()
       const connectOnce = balancer.use((target) => {
         tried.add(target.id)
@@ -132,12 +162,40 @@ export const make = (options: Options): Effect.Effect<TcpForwarder, ListenError,
       client.once("close", () => fiber.interruptUnsafe())
       fiber.addObserver(() => connections.end(client))
     })
-    server.maxConnections = maximum
+    server.maxConnections = initial.maximum
     const address = yield* listen(server, { host: options.host ?? "127.0.0.1", port: options.port ?? 0 })
-    yield* drainAtEnd(server, connections, { grace: () => options.gracePeriod ?? "20 seconds" })
-    return { ...address, snapshot: balancer.snapshot }
+    yield* drainAtEnd(server, connections, { grace: () => current.grace })
+    return {
+      ...address,
+      snapshot: Effect.suspend(() => current.balancer.snapshot),
+      reload: (options) => {
+        const next = settingsOf(options)
+        return Effect.gen(function*() {
+          current = balanceOf(next) === balanceOf(current)
+            ? { ...next, balancer: current.balancer }
+            : yield* build(next)
+          server.maxConnections = next.maximum
+        })
+      }
+    }
   })
 }
+
+const settingsOf = (options: Reloadable): Settings => {
+  const module = "TcpForwarder.make"
+  return {
+    targets: options.targets.map(targetOf),
+    connectMillis: finiteMillis(module, "connectTimeout", options.connectTimeout ?? "5 seconds"),
+    idleMillis: finiteMillis(module, "idleTimeout", options.idleTimeout ?? "10 minutes"),
+    maximum: wholeNumber(module, "connections", options.connections ?? 16_384, 1),
+    grace: options.gracePeriod ?? "20 seconds",
+    options
+  }
+}
+
+/** What a balancer is made from. */
+const balanceOf = ({ options: { balance, ejection }, targets }: Settings): string =>
+  JSON.stringify([targets, balance, ejection])
 
 const targetOf = (text: string): Target => {
   const url = URL.parse(text)

@@ -160,8 +160,21 @@ describe("Gateway", () => {
         const door = yield* Effect.flatMap(leading(server.origin), Gateway.make)
         const moved = yield* leading("http://127.0.0.1:1", { listen: { port: 1 } })
         const error = yield* Effect.flip(door.reload(moved))
-        assert.deepStrictEqual(error.problems.map(({ path }) => path), ["listen.port"])
+        assert.deepStrictEqual(error.problems, [
+          { path: "listen.port", message: "It cannot change from 0 to 1 without a restart" }
+        ])
         assert.strictEqual((yield* ask(door.port, "/")).text, "users /")
+        // What says the same in more words is no change.
+        const same = { port: 0, host: "127.0.0.1" }
+        yield* Effect.flatMap(leading(server.origin, { listen: same, limits: { headerBytes: 16_384 } }), door.reload)
+        const elsewhere = yield* leading(server.origin, {
+          listen: { port: 0, host: "::1" },
+          limits: { headerBytes: 2048 }
+        })
+        assert.deepStrictEqual(
+          (yield* Effect.flip(door.reload(elsewhere))).problems.map(({ path }) => path),
+          ["listen.host", "limits.headerBytes"]
+        )
       }))
   })
 
@@ -206,7 +219,7 @@ describe("Gateway", () => {
       const taken = yield* listen(() => net.createServer())
       const error = yield* Effect.flip(gateway(["http://127.0.0.1:1"], { listen: { port: taken.port } }))
       assert.strictEqual(error._tag, "ListenError")
-      assert.include(error.message, "is taken by another process")
+      assert.include(error.message, `127.0.0.1:${taken.port} is taken by another process`)
     }))
 
   it.live("reports each request with its route, and the stages Balancer and Proxy in its span", () => {
@@ -221,6 +234,7 @@ describe("Gateway", () => {
       assert.deepInclude(ended[0], {
         service: "door",
         method: "POST",
+        scheme: "http",
         route: "/api/*",
         path: "/api/users",
         status: 200,
@@ -261,8 +275,9 @@ describe("Gateway", () => {
       return { ...door, pem }
     })
 
-    it.live("speaks HTTP/1.1 to whoever asks for it", () =>
-      Effect.gen(function*() {
+    it.live("speaks HTTP/1.1 to whoever asks for it", () => {
+      const schemes: Array<string | undefined> = []
+      return Effect.gen(function*() {
         const { pem, port } = yield* secured
         const text = yield* Effect.promise(() =>
           new Promise<string>((resolve, reject) => {
@@ -282,7 +297,12 @@ describe("Gateway", () => {
           })
         )
         assert.strictEqual(text, "GET /x https 1.1 lifecycle-gateway ")
+        yield* until(() => schemes.length === 2)
+        assert.deepStrictEqual(schemes, ["https", "https"])
+      }).pipe(Recorders.recordTo((report) => {
+        if (report._tag === "ServerRequestStarted" || report._tag === "ServerRequestEnded") schemes.push(report.scheme)
       }))
+    })
 
     const session = (port: number, ca: string) =>
       Effect.acquireRelease(

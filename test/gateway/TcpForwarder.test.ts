@@ -117,6 +117,44 @@ describe("TcpForwarder", () => {
       yield* until(() => closed && server.sockets.size === 0)
     }))
 
+  it.live("leads new connections to the targets of a reload, and leaves those that stand alone", () =>
+    Effect.gen(function*() {
+      const echo = (name: string) => rawUpstream((socket) => socket.on("data", (chunk) => socket.write(name + chunk)))
+      const [one, two] = [yield* echo("one "), yield* echo("two ")]
+      const door = yield* TcpForwarder.make({ name: "x", targets: [tcp(one.port)] })
+      let heard = ""
+      const standing = net.connect(door.port, "127.0.0.1", () => standing.write("before"))
+      standing.on("data", (chunk) => heard += chunk)
+      yield* until(() => heard === "one before")
+      yield* door.reload({ targets: [tcp(two.port)], connections: 2 })
+      standing.write("after")
+      yield* until(() => heard === "one beforeone after")
+      assert.strictEqual(yield* say(door.port, "hello", "100 millis"), "two hello")
+      assert.deepStrictEqual((yield* door.snapshot).map(({ id }) => id), [tcp(two.port)])
+      const second = net.connect(door.port, "127.0.0.1")
+      second.on("error", () => {})
+      yield* until(() => two.sockets.size === 1)
+      // The limit is in force too.
+      assert.strictEqual(yield* say(door.port, "hello", "100 millis"), "")
+      standing.destroy()
+      second.destroy()
+    }))
+
+  it.live("keeps what it knows of targets that a reload does not change", () =>
+    Effect.gen(function*() {
+      const closed = yield* closedPort
+      const server = yield* named("alive")
+      const targets = [tcp(closed), tcp(server.port)]
+      const door = yield* TcpForwarder.make({ name: "x", targets, ejection: { failures: 1 } })
+      yield* say(door.port, "")
+      assert.deepInclude((yield* door.snapshot)[0], { available: false })
+      yield* door.reload({ targets, ejection: { failures: 1 }, idleTimeout: "1 second" })
+      assert.deepInclude((yield* door.snapshot)[0], { available: false })
+      yield* door.reload({ targets, ejection: { failures: 2 } })
+      assert.deepInclude((yield* door.snapshot)[0], { available: true, calls: 0 })
+      assert.throws(() => door.reload({ targets: ["nonsense"] }), /tcp:\/\/127\.0\.0\.1/)
+    }))
+
   it("refuses a target that is none", () => {
     assert.throws(() => TcpForwarder.make({ name: "x", targets: ["nonsense"] }), /tcp:\/\/127\.0\.0\.1/)
   })

@@ -9,7 +9,7 @@ import * as PgStore from "effect-lifecycle/store/pg"
 import { Database } from "../../src/store/internal/memory/Database.ts"
 import * as EventStoreMemory from "../../src/store/internal/memory/EventStoreMemory.ts"
 import * as SubscriptionsMemory from "../../src/store/internal/memory/SubscriptionsMemory.ts"
-import * as subscriptions from "../../src/store/internal/subscriptions.ts"
+import * as subscriptions from "../../src/store/internal/subscription/subscriptions.ts"
 import { pgTest } from "../postgres.ts"
 import { append, fresh, reach, run, seen, statusOf, type Stores } from "./subscriptionContract.ts"
 

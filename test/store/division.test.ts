@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { type Division, isAligned, planFor, shareOf, turn } from "../../src/store/internal/division.ts"
+import { type Division, isAligned, planFor, shareOf, turn } from "../../src/store/internal/subscription/division.ts"
 
 const division = (owners: ReadonlyArray<string>, held: ReadonlyArray<string | undefined>): Division => ({
   generation: 1,

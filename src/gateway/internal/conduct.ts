@@ -18,6 +18,8 @@ export interface Settings {
   readonly via: string
   readonly trusts: (address: string | undefined) => boolean
   readonly requestTimeout: Duration.Duration
+  /** Whether traces go on; those of trusted peers do when undefined. */
+  readonly trace: Propagation.Policy["trace"]
 }
 
 /** How often one request may come by before it is a loop. */
@@ -35,7 +37,7 @@ export const conduct = (
       const startNanos = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
       const method = methodOf(down)
       fiber.getRef(Recorder.Current)?.(
-        { _tag: "ServerRequestStarted", service: settings.service, method },
+        { _tag: "ServerRequestStarted", service: settings.service, method, scheme: schemeOf(down) },
         fiber
       )
       return Effect.flatMap(luggage(down, settings, startNanos), (extracted) => {
@@ -77,6 +79,7 @@ const luggage = (
   if (carrying.some((name) => down.headers.has(name))) {
     return Propagation.extract(Object.fromEntries(down.headers), {
       trusted: settings.trusts(down.peer),
+      trace: settings.trace,
       maximum: duration,
       default: duration,
       receivedAtNanos
@@ -106,6 +109,8 @@ const known: ReadonlySet<string> = new Set([
 ])
 
 const methodOf = (down: Downstream): string => known.has(down.method) ? down.method : "_OTHER"
+
+const schemeOf = (down: Downstream): "http" | "https" => down.secure ? "https" : "http"
 
 /** Refuses what the parser lets pass and another server could read differently. */
 const sane = (
@@ -238,18 +243,24 @@ const ended = (
   startNanos: bigint,
   exit: Exit.Exit<void>,
   fiber: Fiber.Fiber<unknown, unknown>
-): void =>
-  fiber.getRef(Recorder.Current)?.({
+): void => {
+  const recorder = fiber.getRef(Recorder.Current)
+  if (recorder === undefined) return
+  // As in the access log of `server`: who has left is 499, whatever was on its way.
+  const aborted = Exit.isFailure(exit)
+  recorder({
     _tag: "ServerRequestEnded",
     service,
     method: methodOf(down),
+    scheme: schemeOf(down),
     route: down.route,
     path: down.path.split("?")[0] ?? "",
-    status: Exit.isFailure(exit) && down.status === 0 ? 499 : down.status,
-    outcome: Exit.isFailure(exit) ? "aborted" : down.brokenBy === undefined ? "ok" : "failed",
+    status: aborted ? 499 : down.status,
+    outcome: aborted ? "aborted" : down.status >= 500 || down.brokenBy !== undefined ? "failed" : "ok",
     stage: down.answeredBy ?? (down.brokenBy === undefined ? undefined : "Proxy"),
     requestId: down.requestId,
     userId: undefined,
     startNanos,
     endNanos: fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
   }, fiber)
+}

@@ -2,6 +2,7 @@
 import { Clock, Effect } from "effect"
 import { STATUS_CODES } from "node:http"
 import type { Socket } from "node:net"
+import { TLSSocket } from "node:tls"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import * as RequestId from "../../request/RequestId.ts"
 import { defaults } from "../../server/SecurityHeaders.ts"
@@ -80,10 +81,11 @@ export const refuseUnparsed = (
         _tag: "ServerRequestEnded",
         service: settings.service,
         method: "_OTHER",
+        scheme: socket instanceof TLSSocket ? "https" : "http",
         route: undefined,
         path: "",
         status,
-        outcome: "ok",
+        outcome: status >= 500 ? "failed" : "ok",
         refused: true,
         stage,
         requestId,

@@ -1,7 +1,7 @@
 /** A configuration at work: its pools and routes, and how one takes over from another. */
 import { Duration, Effect, Exit, Scope } from "effect"
 import * as TrustedHops from "../../server/TrustedHops.ts"
-import type { ConfigInvalid, GatewayConfig } from "../GatewayConfig.ts"
+import type { GatewayConfig } from "../GatewayConfig.ts"
 import type { TargetState } from "../LoadBalancer.ts"
 import * as ReverseProxy from "../ReverseProxy.ts"
 import * as UpstreamPool from "../UpstreamPool.ts"
@@ -82,9 +82,10 @@ export const build = (
       const pattern = `${route.prefix.replace(/\/$/, "")}/*`
       return [{ host: route.host, prefix: route.prefix, pattern, proxy, pool }]
     })
+    const service = config.name ?? "gateway"
     return {
       config,
-      settings: { service: config.name ?? "gateway", via, trusts: TrustedHops.make(trust), requestTimeout },
+      settings: { service, via, trusts: TrustedHops.make(trust), requestTimeout, trace: config.trace },
       pools,
       routes
     }
@@ -123,21 +124,6 @@ export const snapshot = (
       Effect.map(pool.balancer.snapshot, (states) => [name, states] as const)),
     Object.fromEntries
   )
-
-/** The fields that only a restart can change. */
-export const fixedDifferences = (
-  current: GatewayConfig,
-  next: GatewayConfig
-): Array<ConfigInvalid["problems"][number]> => {
-  const message = "It cannot change while the gateway runs: restart it"
-  const changed = (path: string, a: unknown, b: unknown) => a === b ? [] : [{ path, message }]
-  return [
-    ...changed("listen.host", current.listen?.host, next.listen?.host),
-    ...changed("listen.port", current.listen?.port, next.listen?.port),
-    ...changed("tls", current.tls === undefined, next.tls === undefined),
-    ...changed("limits.headerBytes", current.limits?.headerBytes, next.limits?.headerBytes)
-  ]
-}
 
 export const listenerTimes = (config: GatewayConfig) => {
   const { timeouts } = config

@@ -2,7 +2,7 @@
 import { Context, Effect, Exit, type Fiber, HashMap, Semaphore } from "effect"
 import type { Appended, StoredEvent } from "../../EventStore.ts"
 import type { DeadLetter } from "../../Subscription.ts"
-import type { VersionRow } from "../ProjectionBackend.ts"
+import type { VersionRow } from "../projection/ProjectionBackend.ts"
 import { Signal } from "../Signal.ts"
 import type { SubjectKey } from "../../SubjectKeys.ts"
 import type { MemoryTags } from "./BoundaryMemory.ts"

@@ -1,7 +1,7 @@
 /** The inbox in the database of this process; its time is the `Clock`. */
 import { Clock, HashMap } from "effect"
 import type { Received } from "../../Inbox.ts"
-import type { InboxBackend } from "../InboxBackend.ts"
+import type { InboxBackend } from "../outbox/InboxBackend.ts"
 import type { Database } from "./Database.ts"
 
 export const make = (database: Database): InboxBackend => ({

@@ -1,7 +1,7 @@
 /** The outbox in the database of this process; its time is the `Clock`. */
 import { Clock, Effect, type Fiber } from "effect"
 import type { DeadLetter, Message } from "../../Outbox.ts"
-import type { OutboxBackend, PreparedMessage, Settlement } from "../OutboxBackend.ts"
+import type { OutboxBackend, PreparedMessage, Settlement } from "../outbox/OutboxBackend.ts"
 import type { Database, State } from "./Database.ts"
 
 /** A message whose payload is still JSON text, so that nobody can change what is stored. */

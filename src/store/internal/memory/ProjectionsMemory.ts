@@ -1,6 +1,6 @@
 /** The versions of projections in the database of this process, whose transactions take turns anyway. */
 import { Effect, HashMap, Option } from "effect"
-import type { ProjectionBackend, VersionRow } from "../ProjectionBackend.ts"
+import type { ProjectionBackend, VersionRow } from "../projection/ProjectionBackend.ts"
 import type { Database } from "./Database.ts"
 
 export const make = (database: Database): ProjectionBackend => {

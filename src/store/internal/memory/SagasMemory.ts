@@ -1,7 +1,7 @@
 /** Sagas in the database of this process; their time is the `Clock`. */
 import { Clock, Effect, type Fiber, HashMap, Option } from "effect"
 import { type Change, isEnded, type SagaRecord, type StepChange, type StepRecord } from "../../SagaStore.ts"
-import type { Claim, ClaimedSaga, FullKey, Known, SagaBackend } from "../SagaBackend.ts"
+import type { Claim, ClaimedSaga, FullKey, Known, SagaBackend } from "../saga/SagaBackend.ts"
 import type { Database, State } from "./Database.ts"
 
 export interface MemorySaga {

@@ -2,8 +2,8 @@
 import { Clock, Effect, type Fiber, HashMap, Option } from "effect"
 import type { StoredEvent } from "../../EventStore.ts"
 import type { DeadLetter } from "../../Subscription.ts"
-import type { Division, Partition, Plan } from "../division.ts"
-import type { SubscriptionBackend } from "../SubscriptionBackend.ts"
+import type { Division, Partition, Plan } from "../subscription/division.ts"
+import type { SubscriptionBackend } from "../subscription/SubscriptionBackend.ts"
 import { compareText } from "../text.ts"
 import type { Database, State } from "./Database.ts"
 

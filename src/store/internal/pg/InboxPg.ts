@@ -1,7 +1,7 @@
 /** The inbox in PostgreSQL: inserting a row that another transaction is inserting waits for how that one ends. */
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
-import type { InboxBackend } from "../InboxBackend.ts"
+import type { InboxBackend } from "../outbox/InboxBackend.ts"
 import { pruneBatch, wholly } from "./pruning.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"
 

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { DeadLetter, Message } from "../../Outbox.ts"
-import type { OutboxBackend, Settlement } from "../OutboxBackend.ts"
+import type { OutboxBackend, Settlement } from "../outbox/OutboxBackend.ts"
 import type { Announcer } from "./announcer.ts"
 import { pruneBatch, wholly } from "./pruning.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"

@@ -1,7 +1,7 @@
 /** The versions of projections in PostgreSQL. */
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
-import type { ProjectionBackend, VersionRow } from "../ProjectionBackend.ts"
+import type { ProjectionBackend, VersionRow } from "../projection/ProjectionBackend.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"
 
 /** The locks are advisory: every append of an inline projection shares one, and a row cannot be shared for nothing. */

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { ParkedFor, SagaRecord, State, StepRecord, StepState } from "../../SagaStore.ts"
-import type { ClaimedSaga, Known, SagaBackend } from "../SagaBackend.ts"
+import type { ClaimedSaga, Known, SagaBackend } from "../saga/SagaBackend.ts"
 import type { Announcer } from "./announcer.ts"
 import { pruneBatch, wholly } from "./pruning.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"

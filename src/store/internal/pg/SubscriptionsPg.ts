@@ -1,8 +1,8 @@
 /** The rows of subscriptions in PostgreSQL. */
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
-import type { Division } from "../division.ts"
-import type { SubscriptionBackend } from "../SubscriptionBackend.ts"
+import type { Division } from "../subscription/division.ts"
+import type { SubscriptionBackend } from "../subscription/SubscriptionBackend.ts"
 import { isStorable } from "../text.ts"
 import type { HighWaterPg } from "./HighWaterPg.ts"
 import { orUnavailable, outage, retrying } from "./SqlFailure.ts"

@@ -1,14 +1,14 @@
 /** `Outbox` over any backend. */
 import { Effect } from "effect"
-import { InvalidOption } from "../../resilience/InvalidOption.ts"
-import { InvalidMessage, type NewMessage, Outbox } from "../Outbox.ts"
-import * as Tenant from "../Tenant.ts"
-import type { UnitOfWork } from "../UnitOfWork.ts"
-import { millisOf } from "./duration.ts"
+import { InvalidOption } from "../../../resilience/InvalidOption.ts"
+import { InvalidMessage, type NewMessage, Outbox } from "../../Outbox.ts"
+import * as Tenant from "../../Tenant.ts"
+import type { UnitOfWork } from "../../UnitOfWork.ts"
+import { millisOf } from "../duration.ts"
 import { prepareMessage } from "./messages.ts"
 import type { OutboxBackend, PreparedMessage } from "./OutboxBackend.ts"
 import { checked, work } from "./outboxWorker.ts"
-import { isStorable } from "./text.ts"
+import { isStorable } from "../text.ts"
 
 export const make = (backend: OutboxBackend, unit: UnitOfWork["Service"]): Outbox["Service"] => {
   /** The workers of this process. */

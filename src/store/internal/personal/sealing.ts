@@ -1,5 +1,5 @@
 /** The parts of an event's data that are sealed: before, on the way, and as they are stored. */
-import type { StoredEvent } from "../EventStore.ts"
+import type { StoredEvent } from "../../EventStore.ts"
 
 export type Fields = Readonly<Record<string, unknown>>
 

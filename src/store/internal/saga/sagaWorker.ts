@@ -1,11 +1,11 @@
 /** One worker of sagas: claims what is due, brings each on, and keeps the leases of what it holds. */
 import { Cause, Clock, Effect, Exit, Fiber, Option } from "effect"
-import * as Invalid from "../../resilience/InvalidOption.ts"
-import { type Held, isEnded, type WorkOptions } from "../SagaStore.ts"
-import type { UnitOfWork } from "../UnitOfWork.ts"
-import * as leases from "./leases.ts"
+import * as Invalid from "../../../resilience/InvalidOption.ts"
+import { type Held, isEnded, type WorkOptions } from "../../SagaStore.ts"
+import type { UnitOfWork } from "../../UnitOfWork.ts"
+import * as leases from "../leases.ts"
 import type { ClaimedSaga, Known, SagaBackend } from "./SagaBackend.ts"
-import { Signal } from "./Signal.ts"
+import { Signal } from "../Signal.ts"
 
 export interface Settings<R> {
   readonly handle: WorkOptions<R>["handle"]

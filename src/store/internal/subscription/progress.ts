@@ -1,6 +1,6 @@
 /** What this process knows of a subscription without asking the store. */
 import { type Division, lowest } from "./division.ts"
-import { Signal } from "./Signal.ts"
+import { Signal } from "../Signal.ts"
 
 export class Progress {
   /** Counts what could concern a pause. */

@@ -1,16 +1,16 @@
 /** Seals and opens events and JSON values with the keys of a ring. */
 import { Effect, type Fiber } from "effect"
-import type { NewEvent, StoredEvent, StreamId } from "../EventStore.ts"
-import type { PersonalData } from "../PersonalData.ts"
-import type { Snapshots } from "../Snapshots.ts"
-import type { SubjectKeys } from "../SubjectKeys.ts"
-import * as Tenant from "../Tenant.ts"
-import type { UnitOfWork } from "../UnitOfWork.ts"
-import { fullStream } from "./appends.ts"
+import type { NewEvent, StoredEvent, StreamId } from "../../EventStore.ts"
+import type { PersonalData } from "../../PersonalData.ts"
+import type { Snapshots } from "../../Snapshots.ts"
+import type { SubjectKeys } from "../../SubjectKeys.ts"
+import * as Tenant from "../../Tenant.ts"
+import type { UnitOfWork } from "../../UnitOfWork.ts"
+import { fullStream } from "../appends.ts"
 import { type Box, type Crypto, decrypt, encrypt, type Found, type KeyRing, type SubjectKeyValue } from "./keyRing.ts"
 import { bindingOf, type Fields, type Part, partsOf, reserved, shredded, split, Unsealed } from "./sealing.ts"
 import { PersonalDataUnreadable, SubjectShredded } from "./personalErrors.ts"
-import { uuid } from "./uuid.ts"
+import { uuid } from "../uuid.ts"
 
 /** So many (subject, stream) pairs are remembered as noted. */
 const mostNoted = 10_000

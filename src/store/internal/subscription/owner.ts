@@ -1,9 +1,9 @@
 /** One owner of a subscription: takes its share of the partitions, works on them, and gives them back. */
 import { Cause, Clock, Effect, Exit, Fiber, Option } from "effect"
-import * as Recorder from "../../lifecycle/Recorder.ts"
+import * as Recorder from "../../../lifecycle/Recorder.ts"
 import { type Division, isAligned, lowest, planFor, turn } from "./division.ts"
 import { follow, persist, type Stores, type Work } from "./partition.ts"
-import { Signal } from "./Signal.ts"
+import { Signal } from "../Signal.ts"
 
 export interface Ownership {
   readonly owner: string

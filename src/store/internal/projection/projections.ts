@@ -1,14 +1,14 @@
 /** `Projections` over any backend. */
 import { Effect, Option } from "effect"
-import type { InvalidOption } from "../../resilience/InvalidOption.ts"
-import { type Projection, ProjectionNotLive, Projections, type RunOptions, type Version } from "../Projection.ts"
-import type { Collection } from "../StateStore.ts"
-import { SubscriptionPaused } from "../Subscription.ts"
-import type { StoreUnavailable } from "../UnitOfWork.ts"
+import type { InvalidOption } from "../../../resilience/InvalidOption.ts"
+import { type Projection, ProjectionNotLive, Projections, type RunOptions, type Version } from "../../Projection.ts"
+import type { Collection } from "../../StateStore.ts"
+import { SubscriptionPaused } from "../../Subscription.ts"
+import type { StoreUnavailable } from "../../UnitOfWork.ts"
 import { inlineStore } from "./inlineProjections.ts"
-import { persist } from "./partition.ts"
+import { persist } from "../subscription/partition.ts"
 import { promoter } from "./promotion.ts"
-import { asTenant } from "./subscriptions.ts"
+import { asTenant } from "../subscription/subscriptions.ts"
 import { collectionOf, type Dependencies, rowsFor, subscriptionOf } from "./versions.ts"
 
 /** How often a version looks whether it has caught up, and whether another one is live. */

@@ -1,14 +1,14 @@
 /** `SagaStore` over any backend. */
 import { Effect } from "effect"
-import { InvalidOption } from "../../resilience/InvalidOption.ts"
-import { InvalidSaga, type NewSaga, type SagaKey, SagaStore } from "../SagaStore.ts"
-import * as Tenant from "../Tenant.ts"
-import type { UnitOfWork } from "../UnitOfWork.ts"
-import { millisOf } from "./duration.ts"
+import { InvalidOption } from "../../../resilience/InvalidOption.ts"
+import { InvalidSaga, type NewSaga, type SagaKey, SagaStore } from "../../SagaStore.ts"
+import * as Tenant from "../../Tenant.ts"
+import type { UnitOfWork } from "../../UnitOfWork.ts"
+import { millisOf } from "../duration.ts"
 import type { ClaimedSaga, FullKey, SagaBackend } from "./SagaBackend.ts"
 import * as luggage from "./sagaLuggage.ts"
 import { checked, work } from "./sagaWorker.ts"
-import { isStorable } from "./text.ts"
+import { isStorable } from "../text.ts"
 
 const longest = 255
 

@@ -1,7 +1,7 @@
 /** What a store must have for an outbox: rows that are claimed with a lease and settled under the token of the claim. */
 import type { Effect } from "effect"
-import type { DeadLetter, Message, Status } from "../Outbox.ts"
-import type { StoreUnavailable } from "../UnitOfWork.ts"
+import type { DeadLetter, Message, Status } from "../../Outbox.ts"
+import type { StoreUnavailable } from "../../UnitOfWork.ts"
 
 export interface PreparedMessage {
   readonly id: string

@@ -1,11 +1,11 @@
 /** An event store whose appends keep projections in their own transaction. */
 import { Effect, type Scope } from "effect"
-import { InvalidOption } from "../../resilience/InvalidOption.ts"
-import { type Append, type AppendResult, EventStore, type StoredEvent } from "../EventStore.ts"
-import type { Inline, Projection, RunOptions, Version } from "../Projection.ts"
-import type { StoreUnavailable } from "../UnitOfWork.ts"
+import { InvalidOption } from "../../../resilience/InvalidOption.ts"
+import { type Append, type AppendResult, EventStore, type StoredEvent } from "../../EventStore.ts"
+import type { Inline, Projection, RunOptions, Version } from "../../Projection.ts"
+import type { StoreUnavailable } from "../../UnitOfWork.ts"
 import { Stream } from "effect"
-import { asTenant } from "./subscriptions.ts"
+import { asTenant } from "../subscription/subscriptions.ts"
 import { type Dependencies, rowsFor } from "./versions.ts"
 
 export interface Building<R> {

@@ -1,8 +1,8 @@
 /** What a store must have for subscriptions: a mark, and rows for partitions, owners and dead letters. */
 import type { Effect } from "effect"
-import type { StoredEvent } from "../EventStore.ts"
-import type { DeadLetter, HighWater } from "../Subscription.ts"
-import type { StoreUnavailable } from "../UnitOfWork.ts"
+import type { StoredEvent } from "../../EventStore.ts"
+import type { DeadLetter, HighWater } from "../../Subscription.ts"
+import type { StoreUnavailable } from "../../UnitOfWork.ts"
 import type { Division, Partition, Plan } from "./division.ts"
 
 /** What a partition's row says after a commit. */

@@ -1,7 +1,7 @@
 /** What a store must have for sagas: rows that are claimed with a lease and written under the token of the claim. */
 import type { Effect } from "effect"
-import type { Change, ListOptions, SagaRecord, State, Written } from "../SagaStore.ts"
-import type { StoreUnavailable } from "../UnitOfWork.ts"
+import type { Change, ListOptions, SagaRecord, State, Written } from "../../SagaStore.ts"
+import type { StoreUnavailable } from "../../UnitOfWork.ts"
 
 export interface FullKey {
   readonly tenant: string

@@ -1,8 +1,8 @@
 /** One partition, for as long as this process holds it: from the mark to a page, to the handler, to the checkpoint. */
 import { Cause, Clock, Effect, Exit, Fiber, Option, Schedule, Stream } from "effect"
-import type { EventStore, StoredEvent } from "../EventStore.ts"
-import type { Filter } from "../Subscription.ts"
-import { StoreUnavailable, type UnitOfWork } from "../UnitOfWork.ts"
+import type { EventStore, StoredEvent } from "../../EventStore.ts"
+import type { Filter } from "../../Subscription.ts"
+import { StoreUnavailable, type UnitOfWork } from "../../UnitOfWork.ts"
 import type { Plan } from "./division.ts"
 import type { Progress } from "./progress.ts"
 import type { Checkpoint, Hold, SubscriptionBackend } from "./SubscriptionBackend.ts"

@@ -2,9 +2,9 @@
 import { Clock, Effect, Redacted, Result } from "effect"
 import { Aead, type SecureRandom } from "effect/crypto"
 import { Base64 } from "effect/encoding"
-import { InvalidOption } from "../../resilience/InvalidOption.ts"
-import type { SubjectKey, SubjectKeys } from "../SubjectKeys.ts"
-import type { StoreUnavailable, UnitOfWork } from "../UnitOfWork.ts"
+import { InvalidOption } from "../../../resilience/InvalidOption.ts"
+import type { SubjectKey, SubjectKeys } from "../../SubjectKeys.ts"
+import type { StoreUnavailable, UnitOfWork } from "../../UnitOfWork.ts"
 
 export type SubjectKeyValue = Aead.Key<typeof Aead.aes256Gcm>
 

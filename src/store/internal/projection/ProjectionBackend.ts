@@ -1,7 +1,7 @@
 /** What a store must have for projections: a row for each version, and a lock for each name. */
 import type { Effect } from "effect"
-import type { Version } from "../Projection.ts"
-import type { StoreUnavailable } from "../UnitOfWork.ts"
+import type { Version } from "../../Projection.ts"
+import type { StoreUnavailable } from "../../UnitOfWork.ts"
 
 export interface VersionRow extends Omit<Version, "subscription"> {
   readonly name: string

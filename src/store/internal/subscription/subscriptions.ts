@@ -1,19 +1,19 @@
 /** `Subscriptions` over any backend. */
 import { Effect, Option, Schedule, Stream } from "effect"
-import * as Recorder from "../../lifecycle/Recorder.ts"
-import { InvalidOption } from "../../resilience/InvalidOption.ts"
-import type { EventStore, StoredEvent } from "../EventStore.ts"
-import { type Options, SubscriptionPaused, Subscriptions } from "../Subscription.ts"
-import * as Tenant from "../Tenant.ts"
-import type { UnitOfWork } from "../UnitOfWork.ts"
+import * as Recorder from "../../../lifecycle/Recorder.ts"
+import { InvalidOption } from "../../../resilience/InvalidOption.ts"
+import type { EventStore, StoredEvent } from "../../EventStore.ts"
+import { type Options, SubscriptionPaused, Subscriptions } from "../../Subscription.ts"
+import * as Tenant from "../../Tenant.ts"
+import type { UnitOfWork } from "../../UnitOfWork.ts"
 import { lowest } from "./division.ts"
-import { millisOf } from "./duration.ts"
+import { millisOf } from "../duration.ts"
 import * as owner from "./owner.ts"
 import { isDone, lookEveryMillis, persist } from "./partition.ts"
 import { Progress } from "./progress.ts"
 import type { SubscriptionBackend } from "./SubscriptionBackend.ts"
-import { isStorable } from "./text.ts"
-import { uuid } from "./uuid.ts"
+import { isStorable } from "../text.ts"
+import { uuid } from "../uuid.ts"
 
 const pageSize = 500
 /** How long a handler may take where nobody says so. */

@@ -1,12 +1,12 @@
 /** Checks messages and brings them into the form that every layer stores. */
 import type { Fiber } from "effect"
-import { currentOf } from "../EventMeta.ts"
-import { InvalidMessage, type NewMessage } from "../Outbox.ts"
-import * as Tenant from "../Tenant.ts"
-import { millisOf } from "./duration.ts"
+import { currentOf } from "../../EventMeta.ts"
+import { InvalidMessage, type NewMessage } from "../../Outbox.ts"
+import * as Tenant from "../../Tenant.ts"
+import { millisOf } from "../duration.ts"
 import type { PreparedMessage } from "./OutboxBackend.ts"
-import { isStorable } from "./text.ts"
-import { uuid } from "./uuid.ts"
+import { isStorable } from "../text.ts"
+import { uuid } from "../uuid.ts"
 
 const longest = 255
 

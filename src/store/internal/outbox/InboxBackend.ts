@@ -1,7 +1,7 @@
 /** What a store must have for an inbox: a row for each message that was handled. */
 import type { Effect } from "effect"
-import type { Received } from "../Inbox.ts"
-import type { StoreUnavailable } from "../UnitOfWork.ts"
+import type { Received } from "../../Inbox.ts"
+import type { StoreUnavailable } from "../../UnitOfWork.ts"
 
 export interface InboxBackend {
   /** In the open transaction: `false` when the row is there, after waiting for whoever is writing it. */

@@ -1,14 +1,14 @@
 /** One worker of an outbox: claim, publish, settle, and keep the leases of what it holds. */
 import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Schedule, Semaphore } from "effect"
-import * as Recorder from "../../lifecycle/Recorder.ts"
-import * as Invalid from "../../resilience/InvalidOption.ts"
-import * as RetrySchedule from "../../resilience/RetrySchedule.ts"
-import type { Message, Options } from "../Outbox.ts"
-import * as Tenant from "../Tenant.ts"
-import { millisOf } from "./duration.ts"
-import * as leases from "./leases.ts"
+import * as Recorder from "../../../lifecycle/Recorder.ts"
+import * as Invalid from "../../../resilience/InvalidOption.ts"
+import * as RetrySchedule from "../../../resilience/RetrySchedule.ts"
+import type { Message, Options } from "../../Outbox.ts"
+import * as Tenant from "../../Tenant.ts"
+import { millisOf } from "../duration.ts"
+import * as leases from "../leases.ts"
 import type { OutboxBackend, Settlement } from "./OutboxBackend.ts"
-import { Signal } from "./Signal.ts"
+import { Signal } from "../Signal.ts"
 
 export interface Settings<E, R> {
   readonly publish: Options<E, R>["publish"]

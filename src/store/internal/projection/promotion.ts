@@ -1,10 +1,10 @@
 /** The change from the live version of a projection to the next, in one transaction. */
 import { Effect, Stream } from "effect"
-import type { StoredEvent } from "../EventStore.ts"
-import type { Projection } from "../Projection.ts"
-import type { StoreUnavailable } from "../UnitOfWork.ts"
-import { type Division, lowest } from "./division.ts"
-import { asTenant } from "./subscriptions.ts"
+import type { StoredEvent } from "../../EventStore.ts"
+import type { Projection } from "../../Projection.ts"
+import type { StoreUnavailable } from "../../UnitOfWork.ts"
+import { type Division, lowest } from "../subscription/division.ts"
+import { asTenant } from "../subscription/subscriptions.ts"
 import { type Dependencies, rowsFor, subscriptionOf } from "./versions.ts"
 
 /** So much an inline version may have to handle while its writers wait. */

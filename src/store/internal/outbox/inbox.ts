@@ -1,12 +1,12 @@
 /** `Inbox` over any backend. */
 import { Cause, Effect, Exit, Option } from "effect"
-import * as Recorder from "../../lifecycle/Recorder.ts"
-import { Inbox, InvalidReceived, type Received } from "../Inbox.ts"
-import * as Tenant from "../Tenant.ts"
-import type { UnitOfWork } from "../UnitOfWork.ts"
-import { millisOf } from "./duration.ts"
+import * as Recorder from "../../../lifecycle/Recorder.ts"
+import { Inbox, InvalidReceived, type Received } from "../../Inbox.ts"
+import * as Tenant from "../../Tenant.ts"
+import type { UnitOfWork } from "../../UnitOfWork.ts"
+import { millisOf } from "../duration.ts"
 import type { InboxBackend } from "./InboxBackend.ts"
-import { isStorable } from "./text.ts"
+import { isStorable } from "../text.ts"
 
 const longest = 255
 

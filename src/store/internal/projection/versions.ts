@@ -1,12 +1,12 @@
 /** What the parts of projections share: how versions are named, and their rows. */
 import { Effect, Option } from "effect"
-import type { EventStore, StoredEvent } from "../EventStore.ts"
-import type { Projection, Rows } from "../Projection.ts"
-import type { Collection, StateStore } from "../StateStore.ts"
-import type { UnitOfWork } from "../UnitOfWork.ts"
+import type { EventStore, StoredEvent } from "../../EventStore.ts"
+import type { Projection, Rows } from "../../Projection.ts"
+import type { Collection, StateStore } from "../../StateStore.ts"
+import type { UnitOfWork } from "../../UnitOfWork.ts"
 import type { ProjectionBackend } from "./ProjectionBackend.ts"
-import type { SubscriptionBackend } from "./SubscriptionBackend.ts"
-import type { Internals } from "./subscriptions.ts"
+import type { SubscriptionBackend } from "../subscription/SubscriptionBackend.ts"
+import type { Internals } from "../subscription/subscriptions.ts"
 
 export interface Dependencies {
   readonly backend: ProjectionBackend

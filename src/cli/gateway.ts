@@ -1,5 +1,5 @@
 /** `lifecycle gateway --config FILE`: the reverse proxy of this library as a process, or raw TCP forwarding with `--l4`. */
-import { Console, Effect, Layer, Option, Schema, type Scope } from "effect"
+import { Console, Effect, Layer, Schema, type Scope } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { ConfigInvalid, GatewayConfig } from "../gateway/GatewayConfig.ts"
 import type { ListenError } from "../server/NodeListener.ts"
@@ -142,6 +142,21 @@ const tcpOptions = (file: string, config: GatewayConfig) => {
   })
 }
 
+/** What was asked for, with `--access-log` or an endpoint of OpenTelemetry; the modules are read only then. */
+const telemetry = Effect.fnUntraced(function*(service: string, accessLog: boolean) {
+  const logs = accessLog
+    ? (yield* load(() => import("../observability/Logs.ts"))).layer({
+      service,
+      sink: (line) => void process.stderr.write(`${line}\n`)
+    })
+    : Layer.empty
+  if (!Object.keys(process.env).some((name) => /^OTEL_EXPORTER_OTLP_(\w+_)?ENDPOINT$/.test(name))) return logs
+  const metrics = yield* load(() => import("../observability/Metrics.ts"))
+  const otlp = yield* load(() => import("../observability/Otlp.ts"))
+  const spans = yield* load(() => import("../observability/Spans.ts"))
+  return otlp.layer({ service }).pipe(Layer.provideMerge(Layer.mergeAll(logs, metrics.layer, spans.layer)))
+})
+
 /**
  * Runs until it is stopped; Ctrl+C and SIGTERM drain it and end it with the exit code 0. SIGHUP reads the file again.
  *
@@ -172,18 +187,8 @@ export const gateway = Command.make(
     const { load: read } = yield* load(() => import("../gateway/GatewayConfig.ts"))
     const config = yield* read(file, { l4 })
     if (l4 && accessLog) yield* Console.error("Raw TCP shows no requests: --access-log writes nothing with --l4.")
-    const logs = accessLog ? Option.some(yield* load(() => import("../observability/Logs.ts"))) : Option.none()
     return yield* Effect.scoped((l4 ? tcp : http)(file, config, json)).pipe(
-      Effect.provide(
-        Option.match(logs, {
-          onNone: () => Layer.empty,
-          onSome: ({ layer }) =>
-            layer({
-              service: config.name ?? "gateway",
-              sink: (line) => void process.stderr.write(`${line}\n`)
-            })
-        })
-      )
+      Effect.provide(yield* telemetry(config.name ?? "gateway", accessLog))
     )
   })
 ).pipe(

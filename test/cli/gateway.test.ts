@@ -18,12 +18,12 @@ const file = Effect.acquireRelease(
 )
 
 /** `lifecycle gateway` as a process that goes on running. */
-const started = (args: ReadonlyArray<string>) =>
+const started = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const child = spawn(process.execPath, [join(root, "src", "cli", "bin.mjs"), "gateway", ...args], {
         cwd: root,
-        env: { PATH: process.env.PATH ?? "", NO_COLOR: "1" },
+        env: { PATH: process.env.PATH ?? "", NO_COLOR: "1", ...env },
         stdio: ["ignore", "pipe", "pipe"]
       })
       const state = { child, out: "", err: "", code: undefined as number | null | undefined }
@@ -65,6 +65,36 @@ describe("lifecycle gateway", () => {
         gateway.child.kill("SIGTERM")
         yield* until(() => gateway.code !== undefined)
         assert.strictEqual(gateway.code, 0, gateway.err)
+      }),
+    { timeout: 60_000 }
+  )
+
+  it.live(
+    "sends spans and metrics to the collector that the environment names",
+    () =>
+      Effect.gen(function*() {
+        const received: Record<string, string> = {}
+        const collector = yield* upstream((request, response) => {
+          request.setEncoding("utf8")
+          request.on("data", (text) => received[request.url ?? ""] = (received[request.url ?? ""] ?? "") + text)
+          request.on("end", () => response.end("{}"))
+        })
+        const server = yield* upstream((_request, response) => response.end("ok"))
+        const config = yield* file
+        config.write({ ...leading(server.origin), name: "door" })
+        const gateway = yield* started(["--config", config.path, "--json"], {
+          OTEL_EXPORTER_OTLP_ENDPOINT: collector.origin,
+          OTEL_EXPORTER_OTLP_PROTOCOL: "http/json"
+        })
+        const { port }: { readonly port: number } = JSON.parse(gateway.out)
+        yield* ask(port, "/api/x?token=secret")
+        gateway.child.kill("SIGTERM")
+        yield* until(() => gateway.code !== undefined)
+        assert.strictEqual(gateway.code, 0, gateway.err)
+        assert.include(received["/v1/traces"], "http.server")
+        assert.include(received["/v1/traces"], "door")
+        assert.include(received["/v1/metrics"], "http.server.request.duration")
+        assert.notInclude(Object.values(received).join(""), "secret")
       }),
     { timeout: 60_000 }
   )

@@ -62,7 +62,7 @@ export interface Options {
 }
 
 const program = fileURLToPath(new URL("./worker.ts", import.meta.url))
-const node = ["--conditions=lifecycle-source", "--import", import.meta.resolve("tsx"), program]
+const node = ["--conditions=lifecycle-source", program]
 
 /** The services let requests end for 5 seconds; whoever needs twice that hangs. */
 const patience = "10 seconds"

@@ -78,18 +78,23 @@ describe("Sagas with three recoverers that are killed", () => {
             sagas++
           }
         })
+        const isOver = Effect.map(store.count(), ({ compensating, running }) => running + compensating === 0)
         const workers = [yield* worker(where, file), yield* worker(where, file), yield* worker(where, file)]
         const killed: Array<number> = []
         for (let round = 0; round < rounds; round++) {
           yield* startSome
           const victim = workers.shift() as ChildProcess
-          yield* until(Effect.sync(() => lines().some(({ by }) => by === victim.pid)))
+          // The others may have ended them all before it was up.
+          yield* until(Effect.gen(function*() {
+            if (lines().some(({ by }) => by === victim.pid)) return true
+            if (yield* isOver) yield* startSome
+            return false
+          }))
           yield* Effect.sleep(yield* Random.nextIntBetween(0, 150))
           yield* kill(victim)
           killed.push(victim.pid ?? 0)
           workers.push(yield* worker(where, file))
         }
-        const isOver = Effect.map(store.count(), ({ compensating, running }) => running + compensating === 0)
         yield* until(isOver)
         const counts = yield* store.count()
         assert.deepInclude(counts, { completed: sagas / 2, compensated: sagas / 2, parked: 0 })

@@ -12,7 +12,7 @@ const main = join(root, "lessons", "service", "tour", "main.ts")
 const run = (script: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
   Effect.flatMap(folder, (temporary) =>
     Effect.map(
-      node(["--conditions=lifecycle-source", "--import", "tsx", script, ...args], {
+      node(["--conditions=lifecycle-source", script, ...args], {
         env: { HOME: temporary, TMPDIR: temporary, ...env }
       }),
       (ended) => ({ ...ended, temporary })

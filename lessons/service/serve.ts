@@ -3,7 +3,7 @@ import { Config, Effect, Schema } from "effect"
 import { Database } from "effect-lifecycle/testing"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { poolSize, warning, whole } from "./connections.ts"
 import { type Doors, openDoor, openDoors, services, type Targets } from "./gateway.ts"
 import { type Addresses, launch } from "./launch.ts"
@@ -37,6 +37,8 @@ export interface Served extends Addresses {
   readonly gateway?: { readonly http: string; readonly https: string; readonly certificate: string }
   /** The processes that run the services, where it is not this one, and where each answers for itself. */
   readonly workers?: ReadonlyArray<Workers.Worker>
+  /** Addresses for `lifecycle store`, where the server is embedded. Its socket is this user's: there is no password. */
+  readonly stores?: Addresses
 }
 
 export const serve = (options: Options) =>
@@ -51,9 +53,10 @@ export const serve = (options: Options) =>
       yield* warn({ processes: workers ?? 1, poolSize: size })
       const lines = heldBack()
       const around = { port, poolSize: size, log: lines.log }
-      const served = workers === undefined
+      const answering: Served = workers === undefined
         ? yield* here({ ...around, gateway: options.gateway ?? true })
         : yield* inWorkers({ ...around, count: workers })
+      const served: Served = { ...answering, ...yield* stores }
       console.log(options.json ? JSON.stringify(served) : inWords(served))
       lines.release()
       return yield* Effect.never
@@ -62,6 +65,13 @@ export const serve = (options: Options) =>
       Effect.provide(Database.layerServer({ dataDir: ".lifecycle/pg" }))
     )
   })
+
+const stores = Effect.map(Database.Server, ({ embedded }): Pick<Served, "stores"> => {
+  if (embedded === undefined) return {}
+  const { path, username } = embedded.connection
+  const of = (service: string) => `postgresql://${username}@localhost/lifecycle_${service}?host=${dirname(path)}`
+  return { stores: { users: of("users"), orders: of("orders"), payments: of("payments") } }
+})
 
 /** The addresses are the first line; what the services write before it waits. */
 const heldBack = () => {
@@ -149,7 +159,7 @@ const shown = ({ certificate, http, https }: Doors) =>
     (folder) => ({ http, https, certificate: join(folder, "gateway.pem") })
   )
 
-const inWords = ({ gateway, orders, payments, users, workers }: Served): string =>
+const inWords = ({ gateway, orders, payments, stores, users, workers }: Served): string =>
   [
     `users    ${users}`,
     `orders   ${orders}`,
@@ -164,5 +174,8 @@ const inWords = ({ gateway, orders, payments, users, workers }: Served): string 
       ...workers.map(({ addresses, pid }) => `worker   ${services.map((name) => addresses[name]).join(" ")} (${pid})`),
       "         Each counts for itself: scrape /metrics of every worker, not of the addresses above"
     ],
+    ...stores === undefined
+      ? []
+      : [`stores   npx lifecycle store verify --schema orders --url "${stores.orders}" and so on`],
     `Stop with Ctrl+C. Documentation of each service: /docs. The requests as they travel: ${users}/lifecycle`
   ].join("\n")

@@ -4,6 +4,7 @@ import { Probe } from "effect-lifecycle/client"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { isAlive } from "../../src/testing/internal/PostgresProcess.ts"
+import { lifecycle } from "../cli/command.ts"
 import { ask, newKey, order } from "./harness.ts"
 import { folder, freePorts, gaveUp, halfSent, lines, refused, serve, serverOf, taken, takenPort } from "./process.ts"
 
@@ -16,7 +17,7 @@ describe("lifecycle serve", () => {
         const port = yield* freePorts
 
         const first = yield* serve({ cwd, env: { PORT: String(port) } })
-        const { gateway, ...addresses } = yield* first.ready
+        const { gateway, stores: _, ...addresses } = yield* first.ready
         assert.deepStrictEqual(addresses, {
           users: `http://127.0.0.1:${port}`,
           orders: `http://127.0.0.1:${port + 1}`,
@@ -52,7 +53,7 @@ describe("lifecycle serve", () => {
         assert.isFalse(fs.existsSync(gateway?.certificate ?? ""))
 
         const second = yield* serve({ cwd, args: ["--json", "--port", String(port)], env: { PORT: "1" } })
-        const { gateway: again, ...sameAddresses } = yield* second.ready
+        const { gateway: again, stores: _stores, ...sameAddresses } = yield* second.ready
         assert.deepStrictEqual(sameAddresses, addresses)
         for (const location of [user.headers["location"]!, /location: (\S+)/i.exec(late)?.[1] ?? ""]) {
           assert.strictEqual((yield* ask(addresses.users + location)).status, 200, location)
@@ -104,6 +105,26 @@ describe("lifecycle serve", () => {
         assert.isFalse(isAlive(server))
       }),
     30_000
+  )
+
+  it.live(
+    "prints addresses of its stores that `lifecycle store` can work with while it runs",
+    () =>
+      Effect.gen(function*() {
+        const serving = yield* serve({ cwd: yield* folder, args: ["--json", "--port", "0", "--no-gateway"] })
+        const { stores, users } = yield* serving.ready
+        yield* ask(`${users}/users`, { method: "POST", json: { name: "Alice", email: "alice@example.com" } })
+        const verify = () => lifecycle(["store", "verify", "--schema", "users", "--url", stores!.users])
+        const verified = yield* verify()
+        assert.deepStrictEqual([verified.code, verified.err], [0, ""], verified.out)
+        assert.include(verified.out, "1 streams, 1 events")
+        yield* serving.signal("SIGTERM")
+        yield* serving.ended
+        const away = yield* verify()
+        assert.strictEqual(away.code, 3)
+        assert.match(away.err, /The PostgreSQL at .* cannot be used/)
+      }),
+    60_000
   )
 
   it.live(
@@ -160,7 +181,7 @@ describe("lifecycle serve", () => {
         assert.notInclude(gateway?.http, String(port + 3))
         assert.strictEqual((yield* ask(`${gateway?.http}/api/users/nobody`)).status, 404)
         const without = yield* serve({ cwd: yield* folder, args: ["--json", "--port", "0", "--no-gateway"] })
-        assert.deepStrictEqual(Object.keys(yield* without.ready), ["users", "orders", "payments"])
+        assert.deepStrictEqual(Object.keys(yield* without.ready), ["users", "orders", "payments", "stores"])
         for (const one of [serving, without]) yield* one.signal("SIGTERM")
         assert.deepStrictEqual([(yield* serving.ended).code, (yield* without.ended).code], [0, 0])
       }),

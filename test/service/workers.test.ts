@@ -143,7 +143,7 @@ describe("lifecycle serve --workers", () => {
           const args = ["--json", "--port", String(port), "--workers", "2"]
           const serving = yield* serve({ cwd, args })
           const served = yield* serving.ready
-          const { gateway, workers: _, ...addresses } = served
+          const { gateway, stores: _stores, workers: _, ...addresses } = served
           const workers = pidsOf(served)
           assert.deepStrictEqual(addresses, {
             users: `http://127.0.0.1:${port}`,

@@ -26,6 +26,8 @@
  *
  * **Gotchas**
  *
+ * - Where a handler returns `Effect.void` itself for all events of a batch, there was nothing to do: while more of a backlog
+ *   waits, the checkpoint follows within a second and not with the batch, and a process that dies gets such events again.
  * - Only writes to the same store are exactly once. A mail that the handler sends is sent again when the transaction that
  *   sent it did not commit: make it repeatable by the event's id, or keep it in the store and send it after.
  * - Up to `batchSize` events share a transaction. When one fails, the batch is undone and handled again one by one. Set

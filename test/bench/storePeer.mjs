@@ -180,6 +180,7 @@ const rows = {
     return backlog
   },
   catchUp: async ({ catchUp }) => {
+    await catchUp()
     const measured = meter()
     const seen = await catchUp()
     if (seen !== backlog) throw new Error(`${subject} saw ${seen} of ${backlog} events`)

@@ -148,18 +148,26 @@ const contract = <E>(title: string, layer: Layer.Layer<Stores, E>): void => {
   })
 }
 
-/** Subscriptions of a memory store that tell what they read. */
+/** Subscriptions of a memory store that tell what they read, and where they put their checkpoint. */
 const watched = () => {
   const database = new Database()
   const reads: Array<string> = []
+  const moves: Array<string> = []
   const store = EventStoreMemory.make(database)
   const unit = UnitOfWork.UnitOfWork.of({
     run: database.run,
     afterCommit: database.afterCommit,
     isOpen: database.isOpen
   })
+  const backend = SubscriptionsMemory.make(database)
   const { service } = subscriptions.make(
-    SubscriptionsMemory.make(database),
+    {
+      ...backend,
+      move: (hold, from, to) => {
+        moves.push(`${from} to ${to.position}`)
+        return backend.move(hold, from, to)
+      }
+    },
     EventStore.EventStore.of({
       ...store,
       readAll: (options) => {
@@ -169,7 +177,7 @@ const watched = () => {
     }),
     unit
   )
-  return { reads, store, service }
+  return { moves, reads, store, service }
 }
 
 describe("Reading ahead", () => {
@@ -212,4 +220,59 @@ describe("Reading ahead", () => {
         yield* Fiber.interrupt(fiber)
       })
   )
+
+  plainIt.live(
+    "keeps no checkpoint for pages of a backlog with nothing to do, and one at its end",
+    () =>
+      Effect.gen(function*() {
+        const { moves, service, store } = watched()
+        const appended = yield* store.append({
+          stream: { category: "A", id: "a" },
+          expect: "any",
+          events: Array.from({ length: 20 }, () => ({ type: "T", data: {} }))
+        })
+        const fiber = yield* Effect.forkChild(service.run({
+          name: "idle",
+          batchSize,
+          handle: ({ version }) => version === 11 ? Effect.sync(() => {}) : Effect.void
+        }))
+        yield* service.awaitPosition("idle", appended._tag === "Appended" ? appended.position : 0n)
+        yield* Fiber.interrupt(fiber)
+        // 10 to 12 are work, and 19 and 20 the last page.
+        assert.deepStrictEqual(moves, ["0 to 12", "12 to 20"])
+        assert.strictEqual((yield* service.status("idle"))?.partitions[0]?.position, 20n)
+      })
+  )
+
+  plainIt.live("handles again what no checkpoint was kept for, and nothing before", () =>
+    Effect.gen(function*() {
+      const { service, store } = watched()
+      yield* store.append({
+        stream: { category: "A", id: "a" },
+        expect: "any",
+        events: Array.from({ length: 20 }, () => ({ type: "T", data: {} }))
+      })
+      const entered = yield* Latch.make(false)
+      const first = yield* Effect.forkChild(service.run({
+        name: "idle",
+        batchSize,
+        handle: ({ version }) =>
+          version === 5
+            ? Effect.sync(() => {})
+            : version === 14
+            ? Effect.andThen(entered.open, Effect.never)
+            : Effect.void
+      }))
+      yield* entered.await
+      yield* Fiber.interrupt(first)
+      const versions: Array<number> = []
+      const again = yield* Effect.forkChild(service.run({
+        name: "idle",
+        batchSize,
+        handle: ({ version }) => Effect.sync(() => void versions.push(version))
+      }))
+      yield* service.awaitPosition("idle", 20n)
+      yield* Fiber.interrupt(again)
+      assert.deepStrictEqual(versions, upTo(20).slice(6))
+    }))
 })

@@ -62,7 +62,10 @@ class Refused {
   readonly _tag = "Refused"
 }
 
-/** How long a checkpoint may stay behind events that the filter leaves out; owners elsewhere wait for each other's. */
+/**
+ * How long a checkpoint may stay behind events that the filter leaves out, and behind those of a long backlog for which the
+ * handler had nothing to do; owners elsewhere wait for each other's.
+ */
 const saveAfterMillis = (count: number): number => count === 1 ? 1000 : 250
 /** How often a name that another process may run is looked at. */
 export const lookEveryMillis = 100
@@ -114,13 +117,18 @@ export const follow = <E, R>(
   }
 
   const slow = Effect.die(new Error(`The handler was not done within its timeout (${timeoutMillis} ms)`))
-  const handleAll = (state: State, events: ReadonlyArray<StoredEvent>, to: bigint) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  /** `untouched` says what follows when there was nothing to do: nothing was done that could be undone. */
+  const handleAll = <A>(
+    state: State,
+    events: ReadonlyArray<StoredEvent>,
+    to: bigint,
+    untouched: Effect.Effect<A, StoreUnavailable | Refused>
+  ) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<A | Checkpoint, E | StoreUnavailable | Refused, R> => {
       busy(now)
       const handled = handle(events)
+      if (isDone(handled)) return untouched
       const checkpoint = { position: to, paused: undefined }
-      // Nothing was done that could be undone, so the checkpoint needs no transaction.
-      if (isDone(handled)) return move(state, checkpoint)
       return commit(state, checkpoint, Effect.timeoutOrElse(handled, { duration: timeoutMillis, orElse: () => slow }))
     }).pipe(
       Effect.ensuring(Effect.sync(() => busy(undefined))),
@@ -131,7 +139,7 @@ export const follow = <E, R>(
     let attempts = 0
     const attempt = Effect.suspend(() => {
       attempts++
-      return handleAll(state, [event], to)
+      return handleAll(state, [event], to, move(state, { position: to, paused: undefined }))
     })
     return yield* attempt.pipe(
       Effect.retry({ schedule: retry, while: (cause) => ownFailure(cause) === undefined }),
@@ -197,17 +205,22 @@ export const follow = <E, R>(
       if (Option.isNone(mark)) return yield* save(state)
       upTo = plan !== undefined && plan.at < mark.value ? plan.at : mark.value
     } else upTo = next.upTo
+    const passed = (position: bigint) =>
+      Effect.map(Clock.currentTimeMillis, (now): State => {
+        progress.moved(generation, hold.index, position)
+        return { ...state, position, storedAt: unsaved ? state.storedAt : now }
+      })
     const events = yield* next === undefined ? read(state.position, upTo) : Fiber.join(next.events)
     const last = events.at(-1)
     if (last === undefined) {
-      progress.moved(generation, hold.index, upTo)
-      return { ...state, position: upTo, storedAt: unsaved ? state.storedAt : yield* Clock.currentTimeMillis }
+      return yield* passed(upTo)
     }
     const to = events.length === batchSize ? last.position : upTo
     if (to < upTo) ahead = { after: to, upTo, events: yield* Effect.forkChild(read(to, upTo)) }
     if (events.length === 1) return yield* oneByOne(state, events, to)
-    return yield* handleAll(state, events, to).pipe(
-      Effect.flatMap(stateOf),
+    const untouched = to < upTo ? passed(to) : Effect.flatMap(move(state, { position: to, paused: undefined }), stateOf)
+    return yield* handleAll(state, events, to, untouched).pipe(
+      Effect.flatMap((done) => "stored" in done ? Effect.succeed(done) : stateOf(done)),
       Effect.catch((cause) => {
         const own = ownFailure(cause)
         return own === undefined ? oneByOne(state, events, to) : Effect.fail(own)

@@ -109,7 +109,14 @@ interface Shown {
   readonly url: string
 }
 
-const print = (report: probeReport.ProbeReport) => Console.log(JSON.stringify(report))
+/** To the microsecond: what is left of a difference of floats says nothing. */
+const print = (report: probeReport.ProbeReport) =>
+  Console.log(
+    JSON.stringify(
+      report,
+      (name, value) => typeof value === "number" && name.endsWith("Millis") ? Math.round(value * 1000) / 1000 : value
+    )
+  )
 
 const noAnswer = Effect.fnUntraced(function*(error: Probe.ProbeError, shown: Shown) {
   const { cause, code, detail, stage } = error

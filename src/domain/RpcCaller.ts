@@ -103,9 +103,10 @@ export const layer = <R = never>(
 ): Layer.Layer<RpcCaller, never, [R] extends [never] ? never : HttpRouter.Request.From<"Requires", R>> => {
   const { around = (self) => self, trusted = false } = options
   const middleware: RpcMiddleware.RpcMiddleware<never, never, R> = (effect, { client, headers, rpc }) => {
-    let own = Context.make(Command.CommandId, Option.fromUndefinedOr(headers["idempotency-key"])) as Context.Context<
-      never
-    >
+    let own: Context.Context<never> = Context.make(
+      Command.CommandId,
+      Option.fromUndefinedOr(headers["idempotency-key"])
+    )
     if (trusted) {
       for (const [name, reference] of carried) {
         const text = decoded(headers[name])

@@ -44,6 +44,7 @@ const longestMillis = 2_147_483_647
 
 const durationExpected = "Expected a duration such as \"5 seconds\", or a number of milliseconds"
 const DurationText = Schema.String.check(
+  // Any text may be asked: what is no duration is none, whatever the type of the parameter says.
   Schema.makeFilter((text) => Option.isSome(Durations.fromInput(text as Durations.Input)) || durationExpected)
 ).pipe(Schema.decodeTo(Schema.DurationFromString))
 const Duration = Schema.Union([Schema.DurationFromMillis, DurationText]).annotate({ message: durationExpected }).check(

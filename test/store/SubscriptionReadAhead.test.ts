@@ -177,7 +177,17 @@ const watched = () => {
     }),
     unit
   )
-  return { moves, reads, store, service }
+  /** Appends so many events to one stream, and gives the position of the last. */
+  const fill = (count: number) =>
+    Effect.map(
+      store.append({
+        stream: { category: "A", id: "a" },
+        expect: "any",
+        events: upTo(count).map(() => ({ type: "T", data: {} }))
+      }),
+      (result) => result._tag === "Appended" ? result.position : 0n
+    )
+  return { fill, moves, reads, service }
 }
 
 describe("Reading ahead", () => {
@@ -188,12 +198,8 @@ describe("Reading ahead", () => {
     "has one page at most, and keeps it through a batch that fails and is handled event by event",
     () =>
       Effect.gen(function*() {
-        const { reads, service, store } = watched()
-        const appended = yield* store.append({
-          stream: { category: "A", id: "a" },
-          expect: "any",
-          events: Array.from({ length: 9 }, () => ({ type: "T", data: {} }))
-        })
+        const { fill, reads, service } = watched()
+        const last = yield* fill(9)
         const entered = yield* Latch.make(false)
         const go = yield* Latch.make(false)
         let failures = 1
@@ -214,7 +220,7 @@ describe("Reading ahead", () => {
         // Two pages are done or under way, the third waits; the rest of the log is not in memory.
         assert.deepStrictEqual(reads, ["after 0 up to 9", "after 3 up to 9", "after 6 up to 9"])
         yield* go.open
-        yield* service.awaitPosition("ahead", appended._tag === "Appended" ? appended.position : 0n)
+        yield* service.awaitPosition("ahead", last)
         // The batch was undone and handled one by one up to its end, where the page that waits begins.
         assert.deepStrictEqual(reads.slice(3), [])
         yield* Fiber.interrupt(fiber)
@@ -225,18 +231,14 @@ describe("Reading ahead", () => {
     "keeps no checkpoint for pages of a backlog with nothing to do, and one at its end",
     () =>
       Effect.gen(function*() {
-        const { moves, service, store } = watched()
-        const appended = yield* store.append({
-          stream: { category: "A", id: "a" },
-          expect: "any",
-          events: Array.from({ length: 20 }, () => ({ type: "T", data: {} }))
-        })
+        const { fill, moves, service } = watched()
+        const last = yield* fill(20)
         const fiber = yield* Effect.forkChild(service.run({
           name: "idle",
           batchSize,
           handle: ({ version }) => version === 11 ? Effect.sync(() => {}) : Effect.void
         }))
-        yield* service.awaitPosition("idle", appended._tag === "Appended" ? appended.position : 0n)
+        yield* service.awaitPosition("idle", last)
         yield* Fiber.interrupt(fiber)
         // 10 to 12 are work, and 19 and 20 the last page.
         assert.deepStrictEqual(moves, ["0 to 12", "12 to 20"])
@@ -246,12 +248,8 @@ describe("Reading ahead", () => {
 
   plainIt.live("handles again what no checkpoint was kept for, and nothing before", () =>
     Effect.gen(function*() {
-      const { service, store } = watched()
-      yield* store.append({
-        stream: { category: "A", id: "a" },
-        expect: "any",
-        events: Array.from({ length: 20 }, () => ({ type: "T", data: {} }))
-      })
+      const { fill, service } = watched()
+      const last = yield* fill(20)
       const entered = yield* Latch.make(false)
       const first = yield* Effect.forkChild(service.run({
         name: "idle",
@@ -271,8 +269,40 @@ describe("Reading ahead", () => {
         batchSize,
         handle: ({ version }) => Effect.sync(() => void versions.push(version))
       }))
-      yield* service.awaitPosition("idle", 20n)
+      yield* service.awaitPosition("idle", last)
       yield* Fiber.interrupt(again)
       assert.deepStrictEqual(versions, upTo(20).slice(6))
     }))
+
+  plainIt.live(
+    "keeps what was passed when it pauses, so that only the event that it pauses before comes again",
+    () =>
+      Effect.gen(function*() {
+        const { fill, moves, service } = watched()
+        const last = yield* fill(20)
+        const versions: Array<number> = []
+        let broken = true
+        const fiber = yield* Effect.forkChild(service.run({
+          name: "idle",
+          batchSize,
+          retry: Schedule.recurs(0),
+          handle: ({ version }) => {
+            versions.push(version)
+            return version === 10 && broken ? Effect.fail("not yet") : Effect.void
+          }
+        }))
+        const paused = Effect.map(service.status("idle"), (status) => status?.partitions[0]?.paused)
+        yield* paused.pipe(
+          Effect.repeat({ until: (found) => found !== undefined, schedule: Schedule.spaced("5 millis") })
+        )
+        // The ones before were undone with the failure.
+        assert.strictEqual(moves.at(-1), "0 to 9")
+        broken = false
+        versions.length = 0
+        yield* service.resume("idle")
+        yield* service.awaitPosition("idle", last)
+        yield* Fiber.interrupt(fiber)
+        assert.deepStrictEqual(versions, upTo(20).slice(9))
+      })
+  )
 })

@@ -152,7 +152,7 @@ export const follow = <E, R>(
             commit(state, { position: to, paused: undefined }, backend.bury(name, event, reason, attempts)),
             () => Effect.sync(buried)
           )
-          : move(state, { position: state.stored, paused: { position: event.position, reason } })
+          : move(state, { position: state.position, paused: { position: event.position, reason } })
       })
     )
   })
@@ -212,9 +212,7 @@ export const follow = <E, R>(
       })
     const events = yield* next === undefined ? read(state.position, upTo) : Fiber.join(next.events)
     const last = events.at(-1)
-    if (last === undefined) {
-      return yield* passed(upTo)
-    }
+    if (last === undefined) return yield* passed(upTo)
     const to = events.length === batchSize ? last.position : upTo
     if (to < upTo) ahead = { after: to, upTo, events: yield* Effect.forkChild(read(to, upTo)) }
     if (events.length === 1) return yield* oneByOne(state, events, to)

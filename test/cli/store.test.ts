@@ -94,13 +94,13 @@ describe("lifecycle store", () => {
         yield* fill("orders").pipe(Effect.provide(storeLayer("orders")))
         const sound = yield* store("verify", "--schema", "orders")
         assert.deepStrictEqual([sound.code, sound.err], [0, ""])
-        assert.match(sound.out, /^OK     versions: [^]*\n\d+ streams, 19 events\.\n$/)
+        assert.match(sound.out, /^OK     versions: [^]*\n\d+ streams, 22 events\.\n$/)
         assert.notInclude(sound.out, "FAULT")
 
         const exported = yield* store("export", file, "--schema", "orders", "--json")
         assert.deepStrictEqual([exported.code, exported.err], [0, ""])
         const { rows, sha256 } = JSON.parse(exported.out) as { rows: Record<string, number>; sha256: string }
-        assert.strictEqual(rows.events, 19)
+        assert.strictEqual(rows.events, 22)
         assert.deepStrictEqual(fs.readdirSync(directory), ["orders.ndjson"])
         assert.strictEqual(fs.statSync(file).mode & 0o777, 0o600)
         const twice = yield* store("export", file, "--schema", "orders")
@@ -111,7 +111,7 @@ describe("lifecycle store", () => {
 
         const imported = yield* store("import", file, "--schema", "copy", "--sha256", sha256)
         assert.deepStrictEqual([imported.code, imported.err], [0, ""])
-        assert.include(imported.out, `19 events`)
+        assert.include(imported.out, `22 events`)
         const again = yield* store("import", file, "--schema", "copy")
         assert.deepStrictEqual([again.code, again.out], [3, ""])
         assert.match(again.err, /"copy" is not empty/)
@@ -220,7 +220,7 @@ describe("lifecycle store", () => {
         const kept = yield* EventStore.EventStore.use((events) => Stream.runCollect(events.readAll({}))).pipe(
           Effect.provide(storeLayer("orders"))
         )
-        assert.lengthOf(kept, 16)
+        assert.lengthOf(kept, 19)
       }).pipe(Effect.scoped, Effect.provide(pgTest())),
     { timeout: 120_000 }
   )

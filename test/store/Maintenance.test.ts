@@ -129,7 +129,7 @@ describe("Maintenance", () => {
         assert.deepStrictEqual(Object.keys(tables).filter((name) => tables[name]!.length === 0), [])
         const report = yield* Maintenance.verify({ schema: "sound" })
         assert.deepStrictEqual(report.faults, [])
-        assert.deepInclude(report, { events: 19, withoutChecksum: 0 })
+        assert.deepInclude(report, { events: 22, withoutChecksum: 0 })
         assert.isTrue(report.checks.every(({ faults, more }) => faults === 0 && !more))
       }))
 
@@ -278,7 +278,7 @@ describe("Maintenance", () => {
       Effect.gen(function*() {
         yield* filled("origin")
         const { done, lines } = yield* exported("origin")
-        assert.strictEqual(done.rows.events, 19)
+        assert.strictEqual(done.rows.events, 22)
         const imported = yield* Maintenance.importFrom(Stream.fromIterable(lines), {
           schema: "copy",
           sha256: done.sha256
@@ -310,7 +310,7 @@ describe("Maintenance", () => {
           assert.isTrue(next._tag === "Appended" && next.position > highest)
           const projections = yield* Projection.Projections
           assert.strictEqual(yield* projections.rebuild(balance(1)), "live")
-          assert.lengthOf(yield* (yield* Subscription.Subscriptions).deadLetters("letters"), 1)
+          assert.lengthOf(yield* (yield* Subscription.Subscriptions).deadLetters("letters"), 2)
           const people = yield* PersonalData.PersonalData
           const emails = yield* Effect.forEach(
             ["ada", "bob"],

@@ -40,6 +40,20 @@ export const appendContract = <E>(name: string, layer: Layer.Layer<Stores, E>): 
           }
           assert.strictEqual((yield* readIds(stream)).length, 6)
         }))
+      it.effect("happen once when it is one event, also to who expects what is there", () =>
+        Effect.gen(function*() {
+          const stream = fresh()
+          const given = withIds(ids(1))
+          const first = yield* append(stream, { expect: 0, events: given })
+          yield* append(stream, { expect: 1 })
+          for (const expect of [2, 0, "any"] as const) {
+            assert.deepStrictEqual<object>(yield* append(stream, { expect, events: given }), {
+              ...first,
+              replayed: true
+            })
+          }
+          assert.strictEqual((yield* readIds(stream)).length, 2)
+        }))
       it.effect("see the ids that are given, and take the rest as it is", () =>
         Effect.gen(function*() {
           const stream = fresh()

@@ -52,6 +52,13 @@ export const fill = Effect.fnUntraced(function*(schema: string) {
     store.append({ stream: { category, id }, expect: "any", events, commandId })
   yield* append("Account", "plain", moved(5), "c-1")
   yield* append("Account", "awkward", awkward.map((data) => ({ type: "Awkward", data })))
+  for (const [version, data] of awkward.entries()) {
+    yield* store.append({
+      stream: { category: "Account", id: "one by one" },
+      expect: version,
+      events: [{ type: "Awkward", data }]
+    })
+  }
   yield* append("Account", "plain", moved(2), "c-2")
   yield* Effect.provideService(append("Account", "plain", moved(3)), Tenant.Current, "acme")
   // A position that was given out and never used.

@@ -1,4 +1,10 @@
-/** `EventStore` over PostgreSQL: an append is one statement, a conflict is a row of its answer. */
+/**
+ * `EventStore` over PostgreSQL: an append is one statement, a conflict is a row of its answer.
+ *
+ * The function `append` decides every case. Of a call of it a fifth is the call; so the append that an aggregate makes, of
+ * one event to a stream of a known version, is sent as a plain statement. That one writes all or nothing, and where it
+ * writes nothing the function is asked, which sees what is committed by then.
+ */
 import { Effect, Exit, Option, Stream } from "effect"
 import type { SqlClient } from "effect/sql"
 import {
@@ -68,19 +74,37 @@ export const make = Effect.fnUntraced(function*(
   const retried = retrying(sql)
   const text = textOf(schema)
 
-  const one = (prepared: Prepared) =>
-    retried(sql.unsafe<ResultRow>(text.append, [
-      prepared.stream.tenant,
-      prepared.stream.category,
-      prepared.stream.id,
-      codeOf(prepared.expect),
-      prepared.commandId ?? null,
-      prepared.given,
-      ...eventArrays(prepared.events)
-    ])).pipe(
-      orUnavailable("append"),
-      Effect.flatMap(([row]): Coalescer.Answer => row === undefined ? noAnswer : answerOf(prepared, row))
+  const decided = (prepared: Prepared) =>
+    Effect.flatMap(
+      retried(sql.unsafe<ResultRow>(text.append, [
+        ...nameOf(prepared),
+        codeOf(prepared.expect),
+        prepared.commandId ?? null,
+        prepared.given,
+        ...eventArrays(prepared.events)
+      ])),
+      ([row]): Coalescer.Answer => row === undefined ? noAnswer : answerOf(prepared, row)
     )
+
+  /** As `append` does it, for one event of the store's own id; no row where the version is another one. */
+  const usual = (prepared: Prepared) => {
+    const { commandId, events: [event], expect, given } = prepared
+    if (event === undefined || prepared.events.length > 1 || commandId !== undefined || given > 0) return undefined
+    const { data, id, meta, schemaVersion, type } = event
+    const values = [...nameOf(prepared), id, type, schemaVersion, data, meta]
+    if (expect === "noStream" || expect === 0) return sql.unsafe<ResultRow>(text.first, values)
+    return typeof expect === "number" ? sql.unsafe<ResultRow>(text.next, [...values, expect]) : undefined
+  }
+
+  const one = (prepared: Prepared) => {
+    const statement = usual(prepared)
+    return orUnavailable("append")(
+      statement === undefined ? decided(prepared) : Effect.flatMap(
+        retried(statement),
+        ([row]) => row === undefined ? decided(prepared) : Effect.succeed(appendedOf(row))
+      )
+    )
+  }
   const appendOne = (prepared: Prepared, open: boolean) => Effect.tap(one(prepared), (result) => told(result, open))
 
   const appendMany = (prepared: ReadonlyArray<Prepared>, open: boolean) =>
@@ -217,10 +241,22 @@ export const make = Effect.fnUntraced(function*(
 })
 
 const textOf = (schema: string) => {
+  /** One event for the stream that `taken` gives, if it gives one, after it has been locked. */
+  const into = (taken: string): string =>
+    `with taken as (${taken} returning id, version, clock_timestamp() as at)
+      insert into ${schema}.events as e (stream_id, version, event_id, type, schema_version, data, meta, at, checksum)
+      select t.id, t.version, $4::uuid, $5, $6::int, $7::json, $8::json, t.at,
+        ${schema}.event_checksum(t.id, t.version, $4::uuid, $5, $6::int, $7::text, $8::text, t.at)
+      from taken t
+      returning 0 as outcome, e.version as first_version, e.version as last_version, e.position as last_position`
   const streamId = `(select id from ${schema}.streams where tenant = $1 and category = $2 and name = $3)`
   return {
     append: `select outcome, first_version, last_version, last_position from ${schema}.append(
       $1, $2, $3, $4::bigint, $5, $6::int, $7::text[], $8::text[], $9::int[], $10::text[], $11::text[])`,
+    first: into(`insert into ${schema}.streams (tenant, category, name, version) values ($1, $2, $3, 1)
+      on conflict (tenant, category, name) do nothing`),
+    next: into(`update ${schema}.streams s set version = s.version + 1
+      where s.tenant = $1 and s.category = $2 and s.name = $3 and s.version = $9::bigint and s.archived_at is null`),
     appendEach: `select outcomes, first_versions, last_versions, last_positions from ${schema}.append_each(
       $1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::int[], $7::int[], $8::int[], $9::int[],
       $10::text[], $11::text[], $12::int[], $13::text[], $14::text[])`,
@@ -287,6 +323,8 @@ const noAnswer = Exit.die(new Error("append answered without a row: the function
 
 export const codeOf = (expect: Expectation): number =>
   expect === "any" ? -1 : expect === "streamExists" ? -2 : expect === "noStream" ? 0 : expect
+
+const nameOf = ({ stream }: Prepared): ReadonlyArray<string> => [stream.tenant, stream.category, stream.id]
 
 export const eventArrays = (events: Prepared["events"]): ReadonlyArray<unknown> => [
   events.map(({ id }) => id),

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Schedule, Scope } from "effect"
+import { Stage } from "effect-lifecycle/lifecycle"
 import { Journal } from "effect-lifecycle/observability"
 import { Authentication, LifecyclePage, RouteMatch, ServerStack } from "effect-lifecycle/server"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { listener } from "./harness.ts"
@@ -101,6 +103,14 @@ const files: ReadonlyArray<readonly [string, string]> = [
 ]
 
 describe("LifecyclePage", () => {
+  it("lists and colours the stages from the balancer inwards in the order of the road", () => {
+    const read = (name: string) => readFileSync(new URL(`../../src/server/page/${name}`, import.meta.url), "utf8")
+    const inwards = Stage.StageName.literals.slice(Stage.StageName.literals.indexOf("Balancer"))
+    const listed = /^const road = \[([^\]]*)\]/m.exec(read("requests.mjs"))?.[1]
+    assert.deepStrictEqual(listed?.match(/\w+/g), inwards)
+    for (const stage of inwards) assert.include(read("page.css"), `[data-stage="${stage}"]`)
+  })
+
   it.live("is files that load nothing from elsewhere, and that need no token", () =>
     Effect.gen(function*() {
       const url = yield* service("orders")

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { existsSync, readFileSync } from "node:fs"
-import { dirname, join, relative } from "node:path"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { root } from "./fences.ts"
+import { faultsOf, linksOf } from "./links.ts"
 
 const page = join(root, "lessons/sources.md")
 
@@ -24,25 +25,6 @@ const tablesOf = (text: string): ReadonlyMap<string, ReadonlyArray<Row>> => {
   }
   return tables
 }
-
-const linksOf = (text: string): Array<string> => Array.from(text.matchAll(/\]\(([^)]+)\)/g), (match) => match[1] ?? "")
-
-/** The anchors of a page, made as GitHub makes them. */
-const anchorsOf = (file: string): Array<string> =>
-  readFileSync(file, "utf8").split("\n").filter((line) => /^#+ /.test(line)).map((line) =>
-    line.replace(/^#+ /, "").toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
-  )
-
-/** What is wrong with the links of a page. */
-const faultsOf = (file: string, text: string): Array<string> =>
-  linksOf(text).filter((link) => !/^https?:/.test(link)).flatMap((link) => {
-    const [path = "", anchor] = link.split("#")
-    const target = path === "" ? file : join(dirname(file), path)
-    if (!existsSync(target)) return [`${relative(root, file)}: ${link} leads nowhere`]
-    return anchor === undefined || anchorsOf(target).includes(anchor)
-      ? []
-      : [`${relative(root, file)}: ${link}: there is no such heading`]
-  })
 
 describe("the headings of the sources", () => {
   const text = readFileSync(page, "utf8")

@@ -107,7 +107,7 @@ describe("LifecyclePage", () => {
     const read = (name: string) => readFileSync(new URL(`../../src/server/page/${name}`, import.meta.url), "utf8")
     const inwards = Stage.StageName.literals.slice(Stage.StageName.literals.indexOf("Balancer"))
     const listed = /^const road = \[([^\]]*)\]/m.exec(read("requests.mjs"))?.[1]
-    assert.deepStrictEqual(listed?.match(/\w+/g), inwards)
+    assert.deepStrictEqual(Array.from(listed?.matchAll(/\w+/g) ?? [], ([name]) => name), inwards)
     for (const stage of inwards) assert.include(read("page.css"), `[data-stage="${stage}"]`)
   })
 

@@ -111,6 +111,7 @@ const importing = Command.make(
       Flag.withDescription("The checksum that the export has printed; another file is refused")
     ),
     above: Flag.Int("positions-above").pipe(
+      Flag.filter((position) => position >= 0, (position) => `${position}: a position, 0 or above`),
       Flag.withDefault(0),
       Flag.withDescription("New events get higher positions: the highest that others have seen of what is lost")
     )

@@ -74,7 +74,10 @@ export interface NewEvent {
   readonly type: string
   /** The version of the payload's schema; 1 when absent. */
   readonly schemaVersion?: number | undefined
-  /** Any JSON value. */
+  /**
+   * A JSON value. As `JSON.stringify` writes it, so a `Date` comes back as text, a field that is `undefined` or a function is
+   * left out, and what is no number is `null`; a cycle or a `bigint` is refused. Encode by a Schema what is more than JSON.
+   */
   readonly data: unknown
   /** Strings that are safe to keep. They win over those of `EventMeta`, which are added. */
   readonly meta?: Readonly<Record<string, string>> | undefined

@@ -101,8 +101,6 @@ export interface Report {
   readonly schema: string
   readonly streams: number
   readonly events: number
-  /** Events from before there were checksums. */
-  readonly withoutChecksum: number
   /** `more` when there are more faults than were asked for. */
   readonly checks: ReadonlyArray<{
     readonly name: string

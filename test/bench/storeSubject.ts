@@ -153,8 +153,8 @@ const growth = Effect.gen(function*() {
       yield* sql.unsafe(`insert into ${schema}.streams (tenant, category, name, version)
         select '', 'Counter', 's-' || i, 100 from generate_series(1, ${size / 100}) i`)
       yield* sql.unsafe(
-        `insert into ${schema}.events (stream_id, version, event_id, type, schema_version, data, meta, at)
-        select s.id, v, gen_random_uuid(), 'Added', 1, '${JSON.stringify(data)}', '{}', now()
+        `insert into ${schema}.events (stream_id, version, event_id, type, schema_version, data, meta, at, checksum)
+        select s.id, v, gen_random_uuid(), 'Added', 1, '${JSON.stringify(data)}', '{}', now(), sha256('${note}')
         from generate_series(1, 100) v, ${schema}.streams s order by v, s.id`
       )
       yield* sql.unsafe(`vacuum analyze ${schema}.events, ${schema}.streams`).unprepared
@@ -195,9 +195,11 @@ const memory = Effect.gen(function*() {
   const stored = 1_000_000
   yield* sql.unsafe(`insert into es.streams (tenant, category, name, version)
     select '', 'Counter', 's-' || i, 100 from generate_series(1, ${stored / 100}) i`)
-  yield* sql.unsafe(`insert into es.events (stream_id, version, event_id, type, schema_version, data, meta, at)
-    select s.id, v, gen_random_uuid(), 'Added', 1, '${JSON.stringify(data)}', '{}', now()
-    from generate_series(1, 100) v, es.streams s order by v, s.id`)
+  yield* sql.unsafe(
+    `insert into es.events (stream_id, version, event_id, type, schema_version, data, meta, at, checksum)
+    select s.id, v, gen_random_uuid(), 'Added', 1, '${JSON.stringify(data)}', '{}', now(), sha256('${note}')
+    from generate_series(1, 100) v, es.streams s order by v, s.id`
+  )
   yield* sql.unsafe(`vacuum analyze es.events, es.streams`).unprepared
   // A page is read and forgotten before, so that what is loaded once does not count.
   yield* Stream.runDrain((yield* EventStore.EventStore).readAll({ limit: 2000 }))

@@ -310,6 +310,11 @@ export const appendContract = <E>(name: string, layer: Layer.Layer<Stores, E>): 
         }],
         ["a payload that is no JSON", "events[0].data", { events: [{ type: "T", data: 1n }] }],
         ["a payload with a cycle", "events[0].data", { events: [{ type: "T", data: cycle }] }],
+        ["metadata that is not text", "events[0].meta", {
+          events: [{ type: "T", data: {}, meta: JSON.parse(`{"by": 5}`) }]
+        }],
+        ["a version below 0", "expect", { expect: -1 }],
+        ["an expectation that is none", "expect", { expect: JSON.parse(`"nostream"`) }],
         ["an empty command id", "commandId", { commandId: "" }]
       ]
       for (const [what, field, given] of table) {

@@ -95,8 +95,8 @@ describe("PgStore at the edges", () => {
         yield* sql`with made as (
             insert into es.streams (tenant, category, name, version)
               select ${tenant}, 'Many', 'm-' || i, 2 from generate_series(1, ${many}::int) as i returning id, name
-          ) insert into es.events (stream_id, version, event_id, type, schema_version, data, meta, at)
-            select id, version, gen_random_uuid(), 'Came', 1, to_json(name), '{}', now()
+          ) insert into es.events (stream_id, version, event_id, type, schema_version, data, meta, at, checksum)
+            select id, version, gen_random_uuid(), 'Came', 1, to_json(name), '{}', now(), ''
             from made, generate_series(1, 2) as version order by id + 500 * version`
         const readers = yield* Effect.all(
           Array.from({ length: 3 }, () => Stream.runCollect(store.readAll({ tenants: [tenant] }))),

@@ -62,8 +62,7 @@ const linesOf = (report: Maintenance.Report): ReadonlyArray<string> => [
     ...report.faults.filter(({ check }) => check === name).map((fault) => `       ${placeOf(fault)}${fault.problem}`),
     ...(more ? ["       and more; --most shows them"] : [])
   ]),
-  `${report.streams} streams, ${report.events} events` +
-  (report.withoutChecksum === 0 ? "." : `, ${report.withoutChecksum} of them from before there were checksums.`)
+  `${report.streams} streams, ${report.events} events.`
 ]
 
 export const verify = Effect.fn("cli.store.verify")(

@@ -141,6 +141,7 @@ const prepareEvent = (
   if (data.length > largest) {
     return refuse("data", `is ${data.length} characters of JSON, more than ${largest}; store its address instead`)
   }
+  if (event.meta !== undefined && !isRecordOfStrings(event.meta)) return refuse("meta", "is not a record of strings")
   const meta = event.meta === undefined ? ambientText : jsonText({ ...ambient, ...event.meta })
   if (meta === undefined) return refuse("meta", "is not a record of strings")
   return { id: event.id?.toLowerCase() ?? uuid(fiber), type: event.type, schemaVersion, data, meta }
@@ -208,9 +209,16 @@ const nameProblem = (field: string, name: string, longest: number): InvalidAppen
 }
 
 const expectationProblem = (expect: Expectation): InvalidAppend | undefined =>
-  typeof expect === "string" || (Number.isSafeInteger(expect) && expect >= 0)
+  expect === "any" || expect === "noStream" || expect === "streamExists" ||
+    (Number.isSafeInteger(expect) && expect >= 0)
     ? undefined
-    : invalid("expect", "is not a version: a whole number from 0")
+    : invalid("expect", "is neither a version, a whole number from 0, nor \"any\", \"noStream\" or \"streamExists\"")
+
+const isRecordOfStrings = (meta: object): boolean => {
+  if (meta === null || typeof meta !== "object" || Array.isArray(meta)) return false
+  for (const key in meta) if (typeof meta[key as keyof typeof meta] !== "string") return false
+  return true
+}
 
 const jsonText = (value: unknown): string | undefined => {
   try {

@@ -28,7 +28,7 @@ const form: Form = {
   checksum: (...columns) => `, ${sum(...columns, "v_at")}`
 }
 
-/** Events from before this migration have none. */
+/** Events from before this migration have none until the next. */
 const statements = (schema: string): ReadonlyArray<string> => [
   `alter table ${schema}.events add column checksum bytea`,
   checksum(schema),

@@ -9,6 +9,7 @@ import * as Functions from "./Functions.ts"
 import * as Outbox from "./Outbox.ts"
 import * as Partitions from "./Partitions.ts"
 import * as Sagas from "./Sagas.ts"
+import * as Sealing from "./Sealing.ts"
 import * as Snapshots from "./Snapshots.ts"
 import * as Subscriptions from "./Subscriptions.ts"
 import * as Tables from "./Tables.ts"
@@ -25,7 +26,8 @@ export const all = (schema: string): Record<string, Effect.Effect<void, unknown,
   "0007_outbox": Outbox.migration(schema),
   "0008_tags": Tags.migration(schema),
   "0009_sagas": Sagas.migration(schema),
-  "0010_checksums": Checksums.migration(schema)
+  "0010_checksums": Checksums.migration(schema),
+  "0011_sealing": Sealing.migration(schema)
 })
 
 interface Recorded {

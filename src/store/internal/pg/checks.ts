@@ -59,8 +59,6 @@ const log: ReadonlyArray<Check> = [
       from ${schema}.events e left join ${schema}.streams s on s.id = e.stream_id
       where e.checksum is distinct from ${schema}.event_checksum(
           e.stream_id, e.version, e.event_id, e.type, e.schema_version, e.data::text, e.meta::text, e.at)
-        and (e.checksum is not null
-          or e.position > (select min(position) from ${schema}.events where checksum is not null))
       order by e.position`
   },
   {

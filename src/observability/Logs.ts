@@ -14,7 +14,7 @@
  *
  * - What an application passes to `Effect.log` is written: keep secrets in `Redacted`.
  * - The pretty cause of a bug holds its error messages. Query strings and credentials of URLs in it are removed, other
- *   secrets in an error's message are not.
+ *   secrets in an error's message are not. Of what was failed or thrown and is no `Error`, only the tag or type is told.
  * - The layer reads `minimumLevel` only once; without it `References.MinimumLogLevel` decides, as always.
  *
  * @example
@@ -276,9 +276,36 @@ const defectLine = (
 
 /** Errors of HTTP clients and database drivers quote the URL they used, with what it carries. */
 const pretty = (cause: Cause.Cause<unknown>): string =>
-  Cause.pretty(cause)
+  Cause.pretty(Cause.fromReasons(cause.reasons.map(withoutFields)))
     .replace(/(\b[a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#@"']+@/gi, "$1")
     .replace(/(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s?#"']*)\?[^\s"')]*/gi, "$1?...")
+
+const withoutFields = (reason: Cause.Reason<unknown>): Cause.Reason<unknown> => {
+  if (Cause.isFailReason(reason)) {
+    const error = named(reason.error)
+    return error === reason.error ? reason : Cause.makeFailReason(error)
+  }
+  if (Cause.isDieReason(reason)) {
+    const defect = named(reason.defect)
+    return defect === reason.defect ? reason : Cause.makeDieReason(defect)
+  }
+  return reason
+}
+
+/** Of what is no error only the kind is told: `Cause.pretty` would write all it holds. */
+const named = (thrown: unknown): unknown => {
+  if (thrown instanceof Error) {
+    const cause = named(thrown.cause)
+    if (cause === thrown.cause) return thrown
+    const copy = new Error(thrown.message, { cause })
+    copy.name = thrown.name
+    if (thrown.stack !== undefined) copy.stack = thrown.stack
+    return copy
+  }
+  if (typeof thrown !== "object" || thrown === null) return thrown
+  const kind = "_tag" in thrown && typeof thrown._tag === "string" ? thrown._tag : thrown.constructor?.name ?? "Object"
+  return `${kind}, which is no Error: its fields are left out`
+}
 
 /** JSON escapes CR and LF; some readers of lines also break at these. */
 const oneLine = (json: string): string =>

@@ -34,6 +34,7 @@ import { Context, type Duration, Effect, Layer, Scope, Tracer } from "effect"
 import { HttpRouter, HttpServer, type HttpServerResponse } from "effect/http"
 import type { PrometheusMetrics } from "effect/observability"
 import type { StageName } from "../lifecycle/Stage.ts"
+import { InvalidOption } from "../resilience/InvalidOption.ts"
 import * as AccessLog from "./AccessLog.ts"
 import * as Authentication from "./Authentication.ts"
 import * as BodyLimits from "./BodyLimits.ts"
@@ -110,6 +111,14 @@ export interface Options {
 }
 
 /**
+ * Options without any name that is no slot: a stage below a misspelt name would be left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Exact<O extends Options> = O & { readonly [K in Exclude<keyof O, keyof Options>]: never }
+
+/**
  * What the slots of `O` take when the server is built.
  *
  * @category models
@@ -148,14 +157,15 @@ export const describe = (options: Options): ReadonlyArray<Description> => {
 }
 
 /**
- * Serves routes behind the stages, on the `HttpServer` of the context.
+ * Serves routes behind the stages, on the `HttpServer` of the context. Throws {@link InvalidOption} for a name that is no
+ * slot, and for one of this room's stages around the router in a slot that is another's.
  *
  * @category layers
  * @since 0.1.0
  */
 export const serve = <A, E, R, const O extends Options>(
   routes: Layer.Layer<A, E, R>,
-  options: O
+  options: Exact<O>
 ): Layer.Layer<
   A,
   HttpRouter.Request.Without<E>,
@@ -166,9 +176,9 @@ export const serve = <A, E, R, const O extends Options>(
     Authentication.CurrentUser | ServerStage.Provided | HttpRouter.Provided
   >
   | Requirements<O>
-> =>
-  Layer.unwrap(Effect.gen(function*() {
-    const { outer, route } = slots(options)
+> => {
+  const { outer, route } = slots(options)
+  return Layer.unwrap(Effect.gen(function*() {
     const drain: Health.Drain = { draining: false }
     let index: instrumentedRouter.MethodIndex | undefined
 
@@ -210,6 +220,7 @@ export const serve = <A, E, R, const O extends Options>(
     return Layer.provideMerge(draining, server).pipe(Layer.merge(Layer.succeedContext(context)))
     // What the routes and slots need is computed by the signature; inside, the router erases it.
   })) as never
+}
 
 /**
  * The same context, with room for what the stages add: from the ninth addition on a context is copied, for every request
@@ -230,7 +241,59 @@ interface Built {
   readonly wrap: (next: Wrapped) => Wrapped
 }
 
-const slots = (options: Options) => ({
+/** What has a name in the options, and where it stands. */
+const places: Readonly<Record<keyof Options, "beside" | "router" | "route">> = {
+  service: "beside",
+  readiness: "beside",
+  metrics: "beside",
+  drainDelay: "beside",
+  trustedProxies: "router",
+  requestIds: "router",
+  traceContext: "router",
+  accessLog: "router",
+  serverTiming: "router",
+  compression: "router",
+  problems: "router",
+  securityHeaders: "router",
+  trustedHosts: "router",
+  cors: "router",
+  methods: "router",
+  deadlines: "route",
+  admission: "route",
+  limitByAddress: "route",
+  authentication: "route",
+  scopes: "route",
+  limitByUser: "route",
+  negotiation: "route",
+  decompression: "route",
+  contentTypes: "route",
+  bodyLimits: "route",
+  idempotency: "route",
+  conditional: "route"
+}
+
+/** The types of the slots around the router are alike, so a stage of this room is told from another's by its name. */
+const slots = (options: Options) => {
+  for (const [option, given] of Object.entries(options)) {
+    if (!Object.hasOwn(places, option)) {
+      throw refused(option, String(given?.name ?? given), `one of the slots ${Object.keys(places).join(", ")}`)
+    }
+    const own = `server/${option.charAt(0).toUpperCase()}${option.slice(1)}`
+    const name: unknown = given?.name
+    if (
+      places[option as keyof Options] === "router" && typeof name === "string" && name.startsWith("server/") &&
+      name !== own
+    ) {
+      throw refused(option, name, `${own} or a stage of your own`)
+    }
+  }
+  return inOrder(options)
+}
+
+const refused = (option: string, value: string, allowed: string): InvalidOption =>
+  new InvalidOption({ module: "ServerStack.serve", option, value, allowed })
+
+const inOrder = (options: Options) => ({
   outer: [
     options.trustedProxies ?? TrustedProxies.stage(),
     options.requestIds ?? RequestIds.stage(),

@@ -47,6 +47,12 @@ ServerStack.serve(routes, {
   requestIds: byAddress
 })
 
+ServerStack.serve(routes, {
+  service: "x",
+  // @ts-expect-error a name that is no slot: the stage would be left out
+  scope: Scopes.stage({ routes: { "GET /": ["read"] } })
+})
+
 // What a token is good for is known only behind authentication.
 const scopes = Scopes.stage({ routes: { "GET /": ["read"] } })
 ServerStack.serve(routes, { service: "x", scopes })

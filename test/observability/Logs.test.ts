@@ -192,6 +192,28 @@ describe("Logs", () => {
   })
 
   describe("a bug", () => {
+    it.effect("tells of what is no Error its kind only, wherever it stands in the cause", () =>
+      Effect.gen(function*() {
+        class Card {
+          readonly number = "canary-4113"
+        }
+        const plain = { _tag: "Plain", number: "canary-4113" }
+        const thrown: ReadonlyArray<readonly [Cause.Cause<unknown>, string]> = [
+          [Cause.fail(plain), "Plain, which is no Error"],
+          [Cause.die(plain), "Plain, which is no Error"],
+          [Cause.die(new Card()), "Card, which is no Error"],
+          [Cause.die(["canary-4113"]), "Array, which is no Error"],
+          [Cause.die(Object.create(null, { number: { value: "canary-4113", enumerable: true } })), "Object, which is"],
+          [Cause.die(new Error("boom", { cause: plain })), "Plain, which is no Error"],
+          [Cause.die(new Error("boom", { cause: new Error("deeper", { cause: plain }) })), "Error: deeper"]
+        ]
+        for (const [cause, told] of thrown) {
+          const [line] = yield* logged(report({ _tag: "DefectCaught", stage: "Handler", requestId: "r-1", cause }))
+          assert.include(String(line?.["cause"]), told)
+          assert.notInclude(JSON.stringify(line), "canary-4113", told)
+        }
+      }))
+
     it.effect("is an error line with stage, request id and the pretty cause", () =>
       Effect.gen(function*() {
         const cause = Cause.die(new Error("boom", { cause: new Error("deeper") }))

@@ -1,5 +1,7 @@
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { Cors, Scopes, ServerStack, ServerStage } from "effect-lifecycle/server"
+import { HttpRouter, HttpServerResponse } from "effect/http"
 import { ask, bearer, type Body, canary, live } from "./harness.ts"
 
 const problem = (
@@ -11,6 +13,26 @@ const problem = (
   assert.strictEqual(answer.body.instance, `urn:request:${answer.body.requestId}`)
   return [answer.status, answer.body.stage]
 }
+
+describe("the options of the stack", () => {
+  const routes = HttpRouter.add("GET", "/", HttpServerResponse.empty())
+
+  it("that are no slot are refused with the names there are", () => {
+    const misspelt = { service: "x", scope: Scopes.stage({ routes: { "GET /": ["read"] } }) }
+    const message = /^ServerStack\.serve: scope must be one of the slots service, .*scopes, .*, got server\/Scopes$/
+    assert.throws(() => ServerStack.serve(routes, misspelt as ServerStack.Options), message)
+    assert.throws(() => ServerStack.describe(misspelt), message)
+  })
+
+  it("that put a stage around the router into the slot of another are refused", () => {
+    assert.throws(
+      () => ServerStack.serve(routes, { service: "x", requestIds: Cors.stage({ origins: "*" }) }),
+      /^ServerStack\.serve: requestIds must be server\/RequestIds or a stage of your own, got server\/Cors$/
+    )
+    const own = ServerStage.outer({ name: "ids", reports: "Middleware", wrap: (next) => next })
+    assert.include(ServerStack.describe({ service: "x", requestIds: own }).map(({ name }) => name), "ids")
+  })
+})
 
 describe("the stack over a real socket", () => {
   layer(live, { excludeTestServices: true })((it) => {

@@ -7,7 +7,10 @@ import * as NodeListener from "effect-lifecycle/server/NodeListener"
 const tokens = Authentication.layerTokens(Redacted.make("token123:alice"))
 
 /** The routes behind every stage, and the server they are on. */
-export const serve = <A, E, R, const O extends ServerStack.Options>(routes: Layer.Layer<A, E, R>, options: O) =>
+export const serve = <A, E, R, const O extends ServerStack.Options>(
+  routes: Layer.Layer<A, E, R>,
+  options: ServerStack.Exact<O>
+) =>
   ServerStack.serve(routes, options).pipe(
     Layer.provide(tokens),
     Layer.provideMerge(NodeListener.layer({ port: 0, gracePeriod: "1 second" }))

@@ -175,7 +175,14 @@ const defined = <Name extends string, Input, Results, E, R>(
           allowed: "an id that no other step of the saga has: 1 to 100 letters, digits, dots, underscores or hyphens"
         })
       }
-      const { compensate, fallback, pivot = false, result = Schema.Void } = options
+      const module = `Saga ${driven.name}, step ${id}`
+      const { compensate, fallback, inDoubt, pivot = false, result = Schema.Void, timeout } = options
+      if (timeout !== undefined) Invalid.positiveMillis(module, "timeout", timeout)
+      for (const [option, given] of [["inDoubt", inDoubt], ["fallback.inDoubt", fallback?.inDoubt]] as const) {
+        if (given === undefined || given === "park" || given === "repeat" || typeof given === "function") continue
+        const value = JSON.stringify(given)
+        throw new Invalid.InvalidOption({ module, option, value, allowed: `"park", "repeat" or a function` })
+      }
       const step: AnyStep = { id, options, codec: codecs.make(result) }
       const planned = {
         id,

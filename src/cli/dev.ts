@@ -21,7 +21,7 @@ export class FaultsFound extends Schema.TaggedError<FaultsFound>()("FaultsFound"
 
 const course = Flag.String("course").pipe(
   Flag.withDefault("exercises"),
-  Flag.withDescription("The folder of the course")
+  Flag.withDescription("The folder of the course; ./exercises when absent")
 )
 
 const seconds = (millis: number): string => `${(millis / 1000).toFixed(1)} s`
@@ -59,7 +59,9 @@ const check = Command.make(
     course,
     auto: Flag.Boolean("auto").pipe(
       Flag.withDefault(true),
-      Flag.withDescription("Make small mistakes in the solutions, and see whether the tests notice them")
+      Flag.withDescription(
+        "Make small mistakes in the solutions, and see whether the tests notice them; --no-auto leaves that out"
+      )
     ),
     repeats: Flag.Int("repeats").pipe(
       Flag.withDefault(20),

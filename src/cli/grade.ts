@@ -10,6 +10,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   writeFileSync
 } from "node:fs"
 import { constants } from "node:os"
@@ -110,6 +111,8 @@ const twice = (root: string): ReadonlyArray<string> =>
     return place !== undefined && place !== placeOf(name, packageRoot)
   })
 
+const reasonOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+
 const course = () => {
   const text: unknown = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8"))
   return Schema.decodeUnknownSync(Schema.Struct({ name: Schema.String, version: Schema.String }))(text)
@@ -128,8 +131,29 @@ const extension: Record<Report.Kind, string> = {
   csv: "csv"
 }
 
-/** A name that is safe as that of a file everywhere. */
-const fileName = (learner: string): string => learner.replaceAll(/[^\p{L}\p{N} ._()-]/gu, "_").replace(/^\.+/, "_")
+/** What is wrong with a folder for the results; `undefined` where it can be written to. */
+const problemWith = (out: string): string | undefined => {
+  try {
+    for (const name of ["pages", "reports"]) mkdirSync(join(out, name), { recursive: true })
+    const probe = join(out, `.probe-${process.pid}`)
+    writeFileSync(probe, "")
+    rmSync(probe)
+    return undefined
+  } catch (error) {
+    const file = [dirname(resolve(out)), out, join(out, "pages"), join(out, "reports")].find((path) =>
+      existsSync(path) && !statSync(path).isDirectory()
+    )
+    return file === undefined ? reasonOf(error) : `${file} is a file, and a folder is needed`
+  }
+}
+
+const writable = (out: string): Effect.Effect<void, CannotGrade> =>
+  Effect.suspend(() => {
+    const problem = problemWith(out)
+    return problem === undefined ? Effect.void : Effect.fail(
+      new CannotGrade({ reason: `The gradebook cannot be written to ${out}: ${problem}. Nothing was graded.`, code: 2 })
+    )
+  })
 
 const writeAll = (
   out: string,
@@ -147,7 +171,7 @@ const writeAll = (
   write("statistics.md", Gradebook.statistics(gradebook))
   write("report.schema.json", `${JSON.stringify(Report.jsonSchema(), undefined, 2)}\n`)
   for (const report of gradebook.reports) {
-    const name = fileName(report.learner)
+    const name = report.page ?? report.learner
     write(`pages/${name}.md`, Gradebook.page(gradebook, report.learner, "markdown") ?? "")
     write(`pages/${name}.html`, Gradebook.page(gradebook, report.learner, "html") ?? "")
     write(`reports/${name}.json`, Report.render("json", report))
@@ -174,12 +198,15 @@ const gradeAll = Effect.fnUntraced(function*(given: {
   readonly courseFolder: string
   readonly assignment: string | undefined
   readonly kind: Report.Kind | undefined
+  readonly out: string | undefined
 }) {
   const catalogue = yield* Effect.mapError(Catalogue.load(given.courseFolder), cannot)
   const assignment = given.assignment === undefined
     ? Assignment.whole(catalogue)
     : yield* Effect.mapError(Assignment.load(given.assignment, catalogue), cannot)
   const submissions = yield* Effect.mapError(Gradebook.submissions(given.folders, assignment), cannot)
+  const unused = yield* Effect.mapError(Gradebook.unused(given.folders, assignment), cannot)
+  yield* Effect.forEach(unused, (sentence) => Console.error(sentence), { discard: true })
   if (submissions.length > 1 && (given.kind === "gradescope" || given.kind === "exercism")) {
     return yield* new CannotGrade({
       reason: `A report for ${given.kind} holds one submission, not ${submissions.length}.`,
@@ -197,6 +224,7 @@ const gradeAll = Effect.fnUntraced(function*(given: {
       code: 4
     })
   }
+  if (given.out !== undefined) yield* writable(given.out)
   const scratch = yield* place(catalogue.folder)
   const options = {
     course: catalogue.folder,
@@ -216,6 +244,7 @@ const gradeAll = Effect.fnUntraced(function*(given: {
     graders: submissions.length > 1 ? [grader, yield* Grader.make(options)] : [grader],
     course: course(),
     conditions: locks === undefined ? [] : Locks.sentences(locks),
+    unused,
     resemblances: submissions.length > 1 || given.kind === undefined,
     onProgress: progress
   })
@@ -264,18 +293,37 @@ export const grade = Command.make(
       folders: given.folders,
       courseFolder: given.course,
       assignment: Option.getOrUndefined(given.assignment),
-      kind
+      kind,
+      out
     }).pipe(Effect.scoped)
-    if (out !== undefined) {
-      const written = yield* Effect.try({
-        try: () => writeAll(out, gradebook, kind),
-        catch: (error) =>
-          new CannotGrade({ reason: `${out}: ${error instanceof Error ? error.message : String(error)}`, code: 2 })
-      })
-      yield* Console.error(`wrote ${written.length} files to ${resolve(out)}`)
+    const named = gradebook.reports.filter((one) =>
+      one.notices !== undefined || one.exercises.some(({ notices }) => notices !== undefined)
+    )
+    if (named.length > 0) {
+      const names = named.map(({ learner }) => learner).join(", ").replaceAll(/\p{Cc}/gu, "\uFFFD")
+      yield* Console.error(
+        `${
+          named.length === 1 ? "One submission has" : `${named.length} submissions have`
+        } files that were not used, or `
+          + `more than one answer: see the column "notice" (${names})`
+      )
     }
+    const unwritten = out === undefined ? undefined : yield* Effect.try({
+      try: () => writeAll(out, gradebook, kind),
+      catch: (error) =>
+        new CannotGrade({ reason: `Not everything could be written to ${out}: ${reasonOf(error)}.`, code: 2 })
+    }).pipe(Effect.matchEffect({
+      onFailure: Effect.succeed,
+      onSuccess: (written) => Effect.as(Console.error(`wrote ${written.length} files to ${resolve(out)}`), undefined)
+    }))
     if (kind !== undefined) yield* print(kind, gradebook.reports)
     else if (out === undefined) yield* Console.log(`${Gradebook.csv(gradebook)}\n${Gradebook.statistics(gradebook)}`)
+    if (unwritten !== undefined) {
+      // The minutes of work are in it. A report that was asked for keeps the standard output to itself.
+      const csv = Gradebook.csv(gradebook).trimEnd()
+      yield* kind === undefined ? Console.log(csv) : Console.error(csv)
+      return yield* unwritten
+    }
     const files = gradebook.reports.flatMap((one) =>
       one.exercises
     ).filter((one) => one.status === "couldNotFinish").length

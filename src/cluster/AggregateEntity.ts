@@ -73,7 +73,7 @@ import { ClusterSchema, Entity, type Sharding } from "effect/cluster"
 import { Rpc, RpcGroup } from "effect/rpc"
 import type { Aggregate } from "../domain/Aggregate.ts"
 import * as AggregateOwner from "../domain/AggregateOwner.ts"
-import type * as Command from "../domain/Command.ts"
+import * as Command from "../domain/Command.ts"
 import { InvalidPayload } from "../domain/DomainError.ts"
 import * as Mediator from "../domain/Mediator.ts"
 import * as Deadline from "../request/Deadline.ts"
@@ -184,14 +184,16 @@ const messageOf = (command: Command.AnyAggregate, durable: boolean): Rpc.Any =>
       error: Schema.Union([command.errorSchema, Deadline.DeadlineExceeded])
     })
 
-// Not the aggregate's id: under that, its second command would get the reply of its first.
+// Not the aggregate's id: under that, its second command would get the reply of its first. With the payload, so that another
+// one under the same command id is a message of its own, which the owner refuses.
 const durablePayload = (command: Command.AnyAggregate) => {
+  const fingerprint = Command.fingerprint(command)
   class Durable extends Schema.Class<Durable>(`effect-lifecycle/cluster/${command._tag}`)({
     command: command.payloadSchema,
     commandId: Schema.String
   }) {
     [PrimaryKey.symbol](): string {
-      return this.commandId
+      return `${this.commandId}/${fingerprint(this.command) ?? ""}`
     }
   }
   return Durable

@@ -52,7 +52,8 @@ import * as Fallback from "../resilience/Fallback.ts"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
 import type * as Command from "./Command.ts"
 import { failWith, same } from "./internal/handler/fallbacks.ts"
-import { type Call, type Handler, type Node, type Sent, storesOf } from "./internal/handler/handler.ts"
+import { type Call, type Handler, type Node, type Sent, storesOf, unversioned } from "./internal/handler/handler.ts"
+import type { FunctionOptions } from "./internal/handler/make.ts"
 import type * as Query from "./Query.ts"
 
 /**
@@ -128,7 +129,8 @@ export const link = <Definition extends Command.Any | Query.Any, R = never>(
   part: { _tag: "Function" },
   check: () => {},
   // The payload was decoded by the definition's own schema.
-  handle: (payload, sent) => Effect.scoped(options.handle(payload as Rpc.Payload<Definition>, sent))
+  handle: (payload, sent) =>
+    Effect.scoped(Effect.suspend(() => options.handle(payload as Rpc.Payload<Definition>, sent)))
 })
 
 /**
@@ -191,8 +193,8 @@ export interface FallbackOptions<Definition extends Rpc.AnyWithProps, R> {
  * @since 0.1.0
  */
 export type End<Definition extends Rpc.AnyWithProps, R> = NotHandled extends Rpc.Error<Definition>
-  ? readonly [options?: { readonly otherwise?: Otherwise<Definition, R> | undefined }]
-  : readonly [options: { readonly otherwise: Otherwise<Definition, R> }]
+  ? readonly [options?: FunctionOptions & { readonly otherwise?: Otherwise<Definition, R> | undefined }]
+  : readonly [options: FunctionOptions & { readonly otherwise: Otherwise<Definition, R> }]
 
 /**
  * Answers what every link has passed on.
@@ -227,10 +229,11 @@ export const make = <Definition extends Command.Any | Query.Any, R = never, R2 =
     check(definition, links)
     const stores = storesOf(on.services)
     const names = links.map((link) => link.name)
+    const last = options?.otherwise
     const otherwise = (payload: unknown, sent: Sent): Effect.Effect<unknown, unknown, Exclude<R2, Scope.Scope>> =>
-      options?.otherwise === undefined
+      last === undefined
         ? new NotHandled({ name: definition._tag, links: names })
-        : Effect.scoped(options.otherwise(payload as Rpc.Payload<Definition>, sent))
+        : Effect.scoped(Effect.suspend(() => last(payload as Rpc.Payload<Definition>, sent)))
     const ask = (payload: unknown, sent: Sent) =>
       Effect.gen(function*() {
         for (const link of links) {
@@ -243,6 +246,7 @@ export const make = <Definition extends Command.Any | Query.Any, R = never, R2 =
       target: () => undefined,
       run: ({ attempted, failed }: Call) => {
         const { commandId, expectedVersion, payload } = attempted
+        if (options?.versioned !== true && expectedVersion !== undefined) return unversioned(attempted)
         return Effect.provideContext(ask(payload, { commandId, expectedVersion, failed }), stores)
       }
     }

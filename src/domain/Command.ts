@@ -4,13 +4,16 @@
  *
  * A command is an `effect/rpc` definition (payload, success and error as schemas) under a namespaced tag such as
  * `orders.Place`. It adds what an Rpc lacks: which aggregate a payload is for, and the command id under which a repeated
- * command happens once. Its error schema also has the failures of `DomainError.CommandFailure`.
+ * command happens once. An aggregate keeps that promise by itself; a function does where its handler is in
+ * `Domain.idempotent`, and without it runs each time. Its error schema also has the failures of `DomainError.CommandFailure`.
  *
  * **Gotchas**
  *
  * - The handler's key is the tag alone, so the tag has a namespace; one without a dot does not compile and throws.
- * - A command id is looked up within the aggregate and the command: the same id with another payload gets the first
- *   reply. A command that emitted no event leaves no record and is decided again.
+ * - A command id is looked up within the aggregate and the command: the same id with another payload is
+ *   `CommandIdMismatch`. A command that emitted no event leaves no record and is decided again.
+ * - Which payload it was stands beside the events, as a fingerprint (`meta.fingerprint`). Where the aggregate has personal
+ *   fields it has 16 bits, which say nothing about a payload, and one other payload in 65,536 gets the first reply.
  * - `annotate` and the other methods of an Rpc return a plain Rpc without what a command adds.
  *
  * @example
@@ -37,6 +40,7 @@ import { Rpc } from "effect/rpc"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
 import * as EventMeta from "../store/EventMeta.ts"
 import * as DomainError from "./DomainError.ts"
+import { fingerprintOf } from "./internal/fingerprint.ts"
 
 /**
  * A command definition.
@@ -136,7 +140,10 @@ export interface Options<
   readonly success?: Success
   /** The command's own errors; the failures of every command are added. */
   readonly error?: Error
-  /** An idempotency key: the same command under it happens once. Also the primary key of the Rpc (of a payload of fields). */
+  /**
+   * An idempotency key: the same command under it happens once, where an aggregate decides it or its handler is in
+   * `Domain.idempotent`. Also the primary key of the Rpc (of a payload of fields).
+   */
   readonly commandId?: ((payload: PayloadSchema<Payload>["Type"]) => string | undefined) | undefined
   /** One sentence for the reader of generated documentation. */
   readonly description?: string | undefined
@@ -214,7 +221,7 @@ export type Namespaced = `${string}.${string}`
 
 /**
  * The version that the caller expects the aggregate to have (`If-Match`); holds for the one command that is sent, not for
- * the commands its handler sends.
+ * the commands its handler sends. The handler of a function refuses it, unless it is `versioned`.
  *
  * @category references
  * @since 0.1.0
@@ -226,7 +233,7 @@ export const ExpectedVersion = Context.Reference<Option.Option<number>>(
 
 /**
  * The command id given beside the payload (`Idempotency-Key`); wins over the one of the definition, and holds for the one
- * command that is sent.
+ * command that is sent. A function that is not in `Domain.idempotent` is given it, and runs each time.
  *
  * @category references
  * @since 0.1.0
@@ -274,6 +281,14 @@ export const plainPayload = ({ _tag, payloadSchema }: Rpc.AnyWithProps): Schema.
     // That is the class made below.
     ? Schema.Struct((payloadSchema as { readonly fields: Schema.Struct.Fields }).fields)
     : payloadSchema
+
+/**
+ * Tells a payload from another one under the same command id.
+ *
+ * @internal
+ */
+export const fingerprint = (definition: Rpc.AnyWithProps): (payload: unknown) => string | undefined =>
+  fingerprintOf(plainPayload(definition))
 
 const classOf = (tag: string): string => `effect-lifecycle/domain/${tag}`
 

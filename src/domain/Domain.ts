@@ -9,7 +9,8 @@
  *
  * 1. middleware in
  * 2. `beforeCommand` hooks (may refuse; no transaction yet)
- * 3. begin; look up the command id (a repeated command gets the first reply); load; decide
+ * 3. begin; look up the command id (a repeated command gets the first reply, one with another payload
+ *    `CommandIdMismatch`); load; decide
  * 4. `beforeStore` hooks (see the events, may refuse)
  * 5. append with the exact version and the command id; the projection's row; commit
  * 6. `afterStore` hooks are started (only after the commit; nobody waits for them)
@@ -24,6 +25,9 @@
  *
  * - Inside `Domain.transaction` a conflict is not retried, because only the whole unit can be decided again.
  * - A command that a function handles has no transaction of its own and no event hooks; the commands it sends have theirs.
+ * - A command id (`Idempotency-Key`) makes the command of a function happen once only with {@link idempotent}; without, the
+ *   function runs each time and is given the id. An expected version (`If-Match`) is refused there as `InvalidPayload`,
+ *   unless the handler says `versioned`.
  * - An event that cannot be read (`UnknownEvent`, `InvalidEvent`) or written is a defect of the command.
  * - A fallback ({@link withFallback}, {@link withStreamFallback}, {@link withEventFallback}) and a `ChainOfResponsibility`
  *   are handlers: they take the place of 3 to 6, so middleware and hooks run once around all of it.
@@ -75,6 +79,8 @@ import * as EventHandler from "./EventHandler.ts"
 import type * as Hooks from "./Hooks.ts"
 import { checkPolicy, install, keyOf } from "./internal/deliver.ts"
 import {
+  type AggregatePart,
+  aggregatesOf,
   type AnyHandler,
   eventsOf,
   type Handler,
@@ -95,6 +101,7 @@ export {
   withStreamFallback
 } from "./internal/handler/fallbacks.ts"
 export type {
+  AggregatePart,
   AnyHandler,
   AnyRequest,
   Call,
@@ -107,11 +114,13 @@ export type {
   Sent,
   StreamHandler
 } from "./internal/handler/handler.ts"
+export { idempotent, type IdempotentOptions } from "./internal/handler/idempotent.ts"
 export {
   aggregateHandler,
   eventHandler,
   type FollowUp,
   type FollowUps,
+  type FunctionOptions,
   handler,
   streamHandler
 } from "./internal/handler/make.ts"
@@ -205,7 +214,7 @@ export type Services<H extends AnyHandler> = H extends Handler<infer _Tag, infer
  * need, stores first, is what the layer asks for.
  *
  * Dies with `InvalidOption` when two handlers have one tag, two handlers of one event have one name, one event type has two
- * definitions, or the parts of a fallback or a chain are of different definitions.
+ * definitions, one name stands for two aggregates, or the parts of a fallback or a chain are of different definitions.
  *
  * @category layers
  * @since 0.1.0
@@ -233,6 +242,7 @@ export const toLayer = <const Handlers extends ReadonlyArray<AnyHandler>, HR = n
     checkPolicy("Domain.toLayer", on.events)
     const siblings = new Map<string, unknown>()
     const definitions = new Map<string, DomainEvent.Any>()
+    const aggregates = new Map<string, AggregatePart["events"]>()
     const installed: Array<{ context: Context.Context<never> }> = []
     const add = <Entry extends { context: Context.Context<never> }>(key: string, name: string, entry: Entry) => {
       if (siblings.has(key)) {
@@ -247,12 +257,20 @@ export const toLayer = <const Handlers extends ReadonlyArray<AnyHandler>, HR = n
       }
       definitions.set(event.type, event)
     }
+    /** Two of a name would share streams, and neither could read what the other wrote. */
+    const name = ({ aggregate, events }: AggregatePart) => {
+      if ((aggregates.get(aggregate) ?? events) !== events) {
+        throw twice(`two aggregates "${aggregate}"`, "one aggregate of a name, because its streams have that name")
+      }
+      aggregates.set(aggregate, events)
+    }
     for (const handler of handlers) {
       if (handler.kind === "event") {
         define(handler.definition)
         add(keyOf(handler.type, handler.name), handler.name, install(on, handler))
       } else {
         eventsOf(handler.part).forEach(define)
+        aggregatesOf(handler.part).forEach(name)
         add(handler.definition.key, handler.tag, { tag: handler.tag, handler: wrap(on, handler), context: services })
       }
     }

@@ -7,7 +7,9 @@
  * **Gotchas**
  *
  * - After `ConcurrencyConflict` nothing was kept: sending the command again decides it on the new state.
- * - `VersionMismatch` is not worth repeating: the caller looked at a state that is gone and has to look again.
+ * - `VersionMismatch` is not worth repeating: the caller looked at a state that is gone and has to look again. Neither is
+ *   `CommandIdMismatch`: a command id belongs to one payload.
+ * - After `CommandInProgress` the command may have happened or not. Send it again under the same id, later.
  *
  * @example
  * ```ts
@@ -49,11 +51,44 @@ export class ConcurrencyConflict extends Schema.TaggedError<ConcurrencyConflict>
 export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("VersionMismatch", {
   aggregate: Schema.String,
   id: Schema.String,
-  expected: Schema.Finite,
+  /** Absent where the caller's ETag is none that a version has, such as `W/"1"`. */
+  expected: Schema.optionalKey(Schema.Finite),
   actual: Schema.Finite
 }) {
   override get message(): string {
-    return `${this.aggregate} "${this.id}" is at version ${this.actual}, not at the expected ${this.expected}. Read it again and decide anew`
+    const expected = this.expected === undefined ? "one that the given ETag names" : `the expected ${this.expected}`
+    return `${this.aggregate} "${this.id}" is at version ${this.actual}, not at ${expected}. Read it again and decide anew`
+  }
+}
+
+/**
+ * The command id was used before, for the same command with another payload. Nothing was kept.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CommandIdMismatch extends Schema.TaggedError<CommandIdMismatch>()("CommandIdMismatch", {
+  name: Schema.String,
+  commandId: Schema.String
+}) {
+  override get message(): string {
+    return `The id "${this.commandId}" belongs to a "${this.name}" with another payload. Send this one under a new id`
+  }
+}
+
+/**
+ * The command that came first under this command id has not ended yet, or its process has died a moment ago. It may
+ * happen.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CommandInProgress extends Schema.TaggedError<CommandInProgress>()("CommandInProgress", {
+  name: Schema.String,
+  commandId: Schema.String
+}) {
+  override get message(): string {
+    return `The first "${this.name}" with the id "${this.commandId}" is still running. Send it again later, under the same id`
   }
 }
 
@@ -81,6 +116,8 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
 export const FieldIssue = Schema.Struct({
   /** A JSON pointer into the payload; `""` is the payload itself. */
   pointer: Schema.String,
+  /** Where the pointer points, when a request over HTTP did not decode and it is not the body. */
+  in: Schema.optionalKey(Schema.Literals(["path", "query", "header"])),
   message: Schema.String
 })
 
@@ -95,7 +132,9 @@ export class InvalidPayload extends Schema.TaggedError<InvalidPayload>()("Invali
   issues: Schema.Array(FieldIssue)
 }) {
   override get message(): string {
-    const issues = this.issues.map((issue) => `${issue.pointer === "" ? "/" : issue.pointer}: ${issue.message}`)
+    const issues = this.issues.map(({ in: place = "", message, pointer }) =>
+      `${place}${pointer === "" ? "/" : pointer}: ${message}`
+    )
     return `The payload of "${this.name}" is invalid: ${issues.join("; ")}`
   }
 }
@@ -106,7 +145,14 @@ export class InvalidPayload extends Schema.TaggedError<InvalidPayload>()("Invali
  * @category models
  * @since 0.1.0
  */
-export type CommandFailure = StoreUnavailable | ConcurrencyConflict | VersionMismatch | Refused | InvalidPayload
+export type CommandFailure =
+  | StoreUnavailable
+  | ConcurrencyConflict
+  | VersionMismatch
+  | CommandIdMismatch
+  | CommandInProgress
+  | Refused
+  | InvalidPayload
 
 /**
  * What a query can fail with besides its own errors.
@@ -122,8 +168,18 @@ export type QueryFailure = StoreUnavailable | Refused | InvalidPayload
  * @category schemas
  * @since 0.1.0
  */
-export const ofCommand = <E extends Schema.Top>(error: E): CommandErrors<E> =>
-  Schema.Union([error, StoreUnavailable, ConcurrencyConflict, VersionMismatch, Refused, InvalidPayload])
+export const ofCommand = <E extends Schema.Top>(error: E): CommandErrors<E> => Schema.Union([error, ...commandFailures])
+
+/** @internal */
+export const commandFailures = [
+  StoreUnavailable,
+  ConcurrencyConflict,
+  VersionMismatch,
+  CommandIdMismatch,
+  CommandInProgress,
+  Refused,
+  InvalidPayload
+] as const
 
 /**
  * The type of {@link ofCommand}.
@@ -138,6 +194,8 @@ export interface CommandErrors<E extends Schema.Top> extends
       typeof StoreUnavailable,
       typeof ConcurrencyConflict,
       typeof VersionMismatch,
+      typeof CommandIdMismatch,
+      typeof CommandInProgress,
       typeof Refused,
       typeof InvalidPayload
     ]

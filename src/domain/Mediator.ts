@@ -27,9 +27,10 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Option, SchemaIssue, Stream } from "effect"
+import { Context, Effect, Option, type SchemaIssue, Stream } from "effect"
 import { Headers } from "effect/http"
 import { Rpc, RpcMessage } from "effect/rpc"
+import { InvalidOption } from "../resilience/InvalidOption.ts"
 import type { StoredEvent } from "../store/EventStore.ts"
 import { PersonalData, type PersonalDataUnreadable } from "../store/PersonalData.ts"
 import type * as Subscription from "../store/Subscription.ts"
@@ -40,6 +41,7 @@ import { InvalidPayload } from "./DomainError.ts"
 import type * as DomainEvent from "./DomainEvent.ts"
 import { defaultPolicy, type EventHandlersFailed, type EventLoop, type Origin, type Policy } from "./EventHandler.ts"
 import { checkPolicy, deliver, silent } from "./internal/deliver.ts"
+import { fieldIssues } from "./internal/fieldIssues.ts"
 import { ended } from "./internal/report.ts"
 import type * as Query from "./Query.ts"
 
@@ -55,7 +57,10 @@ export const send = <C extends Command.Any>(
   options?: {
     /** The version that the aggregate must have; else `VersionMismatch`, without a retry. */
     readonly expectedVersion?: number | undefined
-    /** Makes the command happen once; wins over the id that the definition takes from the payload. */
+    /**
+     * Makes the command happen once, where an aggregate decides it or its handler is in `Domain.idempotent`; wins over the id
+     * that the definition takes from the payload.
+     */
     readonly commandId?: string | undefined
   }
 ): Effect.Effect<Rpc.Success<C>, Rpc.Error<C>, Rpc.ToHandler<C>> => {
@@ -128,6 +133,8 @@ export const publish = <Event extends { readonly _tag: string }>(
  * The handlers of an event run in the transaction that moves the checkpoint, one after the other. A failure is the
  * subscription's: it tries again, then pauses or skips. Name the categories where two aggregates have events of one type.
  *
+ * Throws `InvalidOption` where two of the events are different definitions of one type.
+ *
  * @category combinators
  * @since 0.1.0
  */
@@ -152,7 +159,18 @@ export const subscription = <const Events extends ReadonlyArray<DomainEvent.Any>
     maxEvents: maxEvents ?? defaultPolicy.maxEvents
   }
   checkPolicy("Mediator.subscription", policy)
-  const definitions = new Map(events.map((event) => [event.type, event]))
+  const definitions = new Map<string, Events[number]>()
+  for (const event of events) {
+    if ((definitions.get(event.type) ?? event) !== event) {
+      throw new InvalidOption({
+        module: "Mediator.subscription",
+        option: "events",
+        value: `two definitions of "${event.type}"`,
+        allowed: "one definition for each event type"
+      })
+    }
+    definitions.set(event.type, event)
+  }
   return {
     ...rest,
     types: [...definitions.keys()],
@@ -219,15 +237,5 @@ const prepare = (definition: Rpc.AnyWithProps, input: unknown, kind: "command" |
     })
   })
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
-
 const invalid = (name: string, issue: SchemaIssue.Issue): InvalidPayload =>
-  new InvalidPayload({
-    name,
-    issues: format(issue).issues.map(({ message, path = [] }) => ({ pointer: pointer(path), message }))
-  })
-
-const pointer = (path: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }>): string =>
-  path.map((segment) => `/${escape(String(typeof segment === "object" ? segment.key : segment))}`).join("")
-
-const escape = (segment: string): string => segment.replaceAll("~", "~0").replaceAll("/", "~1")
+  new InvalidPayload({ name, issues: fieldIssues(issue) })

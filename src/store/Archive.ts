@@ -9,8 +9,9 @@
  * - `{ snapshot }`: there is a snapshot of this fingerprint that ends at that version or later. It stops counting with the
  *   next change of the state's Schema, and then nothing can fold the stream. Prefer a summary.
  *
- * Events that a subscription has not handled yet are not removed, nor such as have a tag: decisions over several streams
- * (`DynamicConsistencyBoundary`) count on those for ever.
+ * Events that a subscription has not handled yet are not removed, those that it keeps as dead letters included: redeliver or
+ * discard them first. Nor are such as have a tag: decisions over several streams (`DynamicConsistencyBoundary`) count on
+ * those for ever.
  *
  * **Gotchas**
  *

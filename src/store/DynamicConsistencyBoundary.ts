@@ -15,8 +15,9 @@
  * in the order of the commits. That is why `after` is kept for each item and not as one position: of two tags, the one can
  * have a higher position while an event of the other is still being committed below it.
  *
- * Events appended here are events like all others: subscriptions, projections and `readAll` see them. They go to the stream
- * that is named, or to one of their own for each append.
+ * Events appended here are events like all others: subscriptions, projections and `readAll` see them, and inline projections
+ * where the boundary is the one that `Projection.layerInline` provides. They go to the stream that is named, or to one of
+ * their own for each append.
  *
  * **Gotchas**
  *

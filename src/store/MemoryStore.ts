@@ -100,11 +100,13 @@ export const layer: Layer.Layer<
       const states = StateStoreMemory.make(database)
       const subscriptionBackend = SubscriptionsMemory.make(database)
       const subscribing = subscriptions.make(subscriptionBackend, events, unit)
+      const decisions = boundary.make(BoundaryMemory.make(database))
       const projecting = projections.make({
         backend: ProjectionsMemory.make(database),
         subscriptions: subscribing,
         subscriptionBackend,
         store: events,
+        boundary: decisions,
         states,
         unit
       })
@@ -117,7 +119,7 @@ export const layer: Layer.Layer<
         Context.add(Archive, ArchiveMemory.make(database)),
         Context.add(Outbox, outbox.make(OutboxMemory.make(database), unit)),
         Context.add(SagaStore, sagas.make(SagasMemory.make(database), unit)),
-        Context.add(DynamicConsistencyBoundary, boundary.make(BoundaryMemory.make(database))),
+        Context.add(DynamicConsistencyBoundary, decisions),
         Context.add(Inbox, inbox.make(InboxMemory.make(database), unit)),
         Context.add(Subscriptions, subscribing.service),
         Context.add(Projections, projecting)

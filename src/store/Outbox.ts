@@ -22,6 +22,8 @@
  * - Enqueuing under a key waits for other open transactions that have enqueued under it. Give messages of several keys to
  *   one `enqueueAll`, which takes them in one order; in different orders two transactions can deadlock, and one of them
  *   fails with `StoreUnavailable`.
+ * - What is not published within the `timeout` is interrupted and counts as a failure, and may have gone out all the same. A
+ *   `publish` that cannot be interrupted is waited for, because another attempt beside it would send the message twice.
  * - Messages without a key have no order. One that is delayed holds back its key.
  * - An id is taken until its message is pruned. Enqueuing it again meanwhile writes nothing.
  * - A `redeliver`ed message of the policy `skip` comes after the later ones of its key.
@@ -57,6 +59,8 @@ import { type Cause, Context, type Duration, Effect, Layer, type Schedule, Schem
 import { InvalidOption } from "../resilience/InvalidOption.ts"
 import * as EventMeta from "./EventMeta.ts"
 import type { StoredEvent } from "./EventStore.ts"
+import { loud } from "./internal/background.ts"
+import { checked, workerName } from "./internal/outbox/settings.ts"
 import { type Options as SubscriptionOptions, Subscriptions } from "./Subscription.ts"
 import type { StoreUnavailable } from "./UnitOfWork.ts"
 
@@ -143,7 +147,7 @@ export interface Status {
  * @since 0.1.0
  */
 export interface Options<E, R> {
-  /** Publishes one message, in its tenant. When it succeeds, the message is done. */
+  /** Publishes one message, in its tenant. When it succeeds, the message is done; what it throws counts as a failure. */
   readonly publish: (message: Message) => Effect.Effect<void, E, R>
   /** Only messages of these topics; all when absent. */
   readonly topics?: ReadonlyArray<string> | undefined
@@ -153,6 +157,8 @@ export interface Options<E, R> {
   readonly concurrency?: number | undefined
   /** After how long without a sign of life others may take its messages, from 100 ms; 30 seconds when absent. */
   readonly lease?: Duration.Input | undefined
+  /** How long `publish` may take for one message; a minute, or the lease if longer, when absent. */
+  readonly timeout?: Duration.Input | undefined
   /**
    * When a message that failed is tried again; after 1, 2, 4 seconds and so on up to 5 minutes, with jitter, when absent. It
    * is played from its start for each failure, because the next attempt may be another process's. Where it ends, the
@@ -213,15 +219,17 @@ export class Outbox extends Context.Service<Outbox, {
 }>()("effect-lifecycle/store/Outbox") {}
 
 /**
- * Runs a worker for as long as the layer lives.
+ * Runs a worker for as long as the layer lives. Wrong options fail the layer; what stops it later is logged.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer = <E, R>(options: Options<E, R>): Layer.Layer<never, never, Outbox | R> =>
+export const layer = <E, R>(options: Options<E, R>): Layer.Layer<never, InvalidOption, Outbox | R> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const outbox = yield* Outbox
-    yield* Effect.forkScoped(Effect.orDie(outbox.run(options)))
+    const settings = checked("Outbox.layer", options)
+    if (settings instanceof InvalidOption) return yield* settings
+    yield* Effect.forkScoped(loud(workerName(options.topics))(outbox.run(options)))
   }))
 
 /**

@@ -22,9 +22,21 @@
  * - A version lower than the live one never becomes live. To go back, deploy the old code under a new version.
  * - The first version is built from the events that are there, without `react`; until then reads fail with
  *   `ProjectionNotLive`.
- * - Inline: every writer needs the layer, with the live version among its projections; an append without it dies rather
- *   than leave the rows behind. So give the layer both versions, deploy that everywhere, and then `promote` the new one.
- *   A failing handler fails the append, and appends that concern an inline projection are not coalesced.
+ * - A row belongs to the transaction that touches it by `get`, `put`, `remove` or `modify`, until that ends; other writers
+ *   of the row wait, its readers do not. `rows.query` takes nothing: decide by `get`. A row that all events share puts its
+ *   writers in a line, inline all appends of all processes; rows by stream keep nobody waiting. `timeout` counts waiting too.
+ * - Handlers that touch several rows in different orders can wait for each other. PostgreSQL undoes one of the two after a
+ *   second; it is done again, no event is blamed, and for some seconds the writers of the projection take turns. Take rows
+ *   in one order, or use one partition. In a transaction of its caller an inline append fails with `StoreUnavailable`.
+ * - Inline: every process that appends needs the layer before the projection is live. One without it appends past the rows:
+ *   nothing stops it, and with PostgreSQL it logs a warning. One that has the layer without the live version dies at the
+ *   append. So deploy the first version with `promote: "manual"`, and each later one beside the live one; once that is
+ *   everywhere, `promote` it. Rows that were missed are in the next version, which is built from all events.
+ * - Inline: a failing handler fails the append, and appends that concern an inline projection are not coalesced. Appends
+ *   are those of `EventStore` and of `DynamicConsistencyBoundary`, as the layer provides both; what `lifecycle store import`
+ *   brings has its rows with it.
+ * - A version whose `react` fails at the change of versions does not become live: `rebuild` fails with
+ *   {@link PromotionFailed} after `retry`; `run` logs a warning and tries again, later each time, up to a minute.
  * - An aggregate's own `projection` keeps the state that a command has just computed and needs no read; take that where one
  *   row is one aggregate, and this for everything else.
  *
@@ -69,7 +81,10 @@
  */
 import { Context, Effect, Layer, type Option, Schema, type Scope } from "effect"
 import { InvalidOption } from "../resilience/InvalidOption.ts"
-import { EventStore, type StoredEvent } from "./EventStore.ts"
+import type { DynamicConsistencyBoundary } from "./DynamicConsistencyBoundary.ts"
+import type { EventStore, StoredEvent } from "./EventStore.ts"
+import { loud } from "./internal/background.ts"
+import { checked } from "./internal/subscription/settings.ts"
 import {
   type Collection,
   collection,
@@ -96,7 +111,28 @@ export class ProjectionNotLive extends Schema.TaggedError<ProjectionNotLive>()("
 }
 
 /**
- * The rows of one version, as a handler changes them: in its transaction, as the event's tenant.
+ * A version has come as far as the live one and still cannot become live, because its `react`, or an inline `handle`, failed
+ * at the change. Nothing was changed: the version before is live.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PromotionFailed extends Schema.TaggedError<PromotionFailed>()("PromotionFailed", {
+  projection: Schema.String,
+  version: Schema.Int,
+  /** The event that it failed at, if it was one. */
+  position: Schema.UndefinedOr(Schema.BigInt),
+  reason: Schema.String
+}) {
+  override get message(): string {
+    const event = this.position === undefined ? "" : ` at the event at position ${this.position}`
+    return `Version ${this.version} of the projection "${this.projection}" is built and cannot become live${event}: ${this.reason}`
+  }
+}
+
+/**
+ * The rows of one version, as a handler changes them: in its transaction, as the event's tenant. A row that was touched by
+ * its id is the transaction's until that ends.
  *
  * @category models
  * @since 0.1.0
@@ -105,11 +141,12 @@ export interface Rows<A> {
   readonly get: (id: string) => Effect.Effect<Option.Option<Row<A>>, StoreUnavailable>
   readonly put: (id: string, state: A) => Effect.Effect<void, StoreUnavailable>
   readonly remove: (id: string) => Effect.Effect<void, StoreUnavailable>
-  /** Reads a row and writes what becomes of it; `undefined` removes it. */
+  /** Reads a row and writes what becomes of it, with nobody between; `undefined` removes it. */
   readonly modify: (
     id: string,
     f: (state: A | undefined) => A | undefined
   ) => Effect.Effect<void, StoreUnavailable>
+  /** Takes no row: others may be changing what it finds. */
   readonly query: (options?: QueryOptions) => Effect.Effect<Page<A>, StoreUnavailable | InvalidQuery>
 }
 
@@ -186,6 +223,20 @@ export interface RunOptions
 }
 
 /**
+ * How a projection is kept in the transaction of every append.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InlineOptions {
+  /**
+   * Whether the first version of a projection becomes live by itself, or waits for `promote`, so that every process has
+   * the layer by then. `auto` when absent. Later versions always wait.
+   */
+  readonly promote?: "auto" | "manual" | undefined
+}
+
+/**
  * What is known of one version.
  *
  * @category models
@@ -213,7 +264,7 @@ export class Projections extends Context.Service<Projections, {
   readonly rebuild: <A, E, R>(
     projection: Projection<A, E, R>,
     options?: Omit<RunOptions, "promote">
-  ) => Effect.Effect<"live" | "superseded", InvalidOption | SubscriptionPaused | StoreUnavailable, R>
+  ) => Effect.Effect<"live" | "superseded", InvalidOption | SubscriptionPaused | PromotionFailed | StoreUnavailable, R>
   /** Makes a version that has caught up live, and retires the live one, in one transaction. */
   readonly promote: <A, E, R>(
     projection: Projection<A, E, R>
@@ -242,10 +293,15 @@ export class Projections extends Context.Service<Projections, {
     name: string,
     version: number
   ) => Effect.Effect<"dropped" | "live" | "running" | "absent", StoreUnavailable>
-  /** The event store that also keeps these projections, as {@link layerInline} provides it. */
+  /** The stores that also keep these projections, as {@link layerInline} provides them. */
   readonly inline: <R>(
-    projections: ReadonlyArray<Inline<R>>
-  ) => Effect.Effect<EventStore["Service"], StoreUnavailable | InvalidOption, R | Scope.Scope>
+    projections: ReadonlyArray<Inline<R>>,
+    options?: InlineOptions
+  ) => Effect.Effect<
+    Context.Context<EventStore | DynamicConsistencyBoundary>,
+    StoreUnavailable | InvalidOption,
+    R | Scope.Scope
+  >
 }>()("effect-lifecycle/store/Projection/Projections") {}
 
 /**
@@ -258,7 +314,7 @@ export class Projections extends Context.Service<Projections, {
 export type Inline<R> = Projection<any, StoreUnavailable, R>
 
 /**
- * Runs a projection for as long as the layer lives.
+ * Runs a projection for as long as the layer lives. Wrong options fail the layer; what stops it later is logged.
  *
  * @category layers
  * @since 0.1.0
@@ -266,22 +322,32 @@ export type Inline<R> = Projection<any, StoreUnavailable, R>
 export const layer = <A, E, R>(
   projection: Projection<A, E, R>,
   options?: RunOptions
-): Layer.Layer<never, never, Projections | R> =>
+): Layer.Layer<never, InvalidOption, Projections | R> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const projections = yield* Projections
-    yield* Effect.forkScoped(Effect.orDie(projections.run(projection, options)))
+    const { name, version } = projection
+    const limits = checked("Projection.layer", { ...options, name })
+    if (limits instanceof InvalidOption) return yield* limits
+    yield* Effect.forkScoped(
+      loud(`The projection "${name}" (version ${version})`)(projections.run(projection, options))
+    )
   }))
 
 /**
- * An event store whose appends also keep these projections, in one transaction.
+ * An event store, and a boundary, whose appends also keep these projections, in one transaction.
  *
  * Several versions of one projection may be given: the live one is kept, and the highest is built beside it until
- * `promote`. The first version of a projection is live at once where there are no events, or as soon as it is built.
+ * `promote`. The first version of a projection is live at once where there are no events, or as soon as it is built; with
+ * `promote: "manual"` it waits as well.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layerInline = <R>(
-  projections: ReadonlyArray<Inline<R>>
-): Layer.Layer<EventStore, StoreUnavailable | InvalidOption, Projections | Exclude<R, Scope.Scope>> =>
-  Layer.effect(EventStore, Projections.use((service) => service.inline(projections)))
+  projections: ReadonlyArray<Inline<R>>,
+  options?: InlineOptions
+): Layer.Layer<
+  EventStore | DynamicConsistencyBoundary,
+  StoreUnavailable | InvalidOption,
+  Projections | Exclude<R, Scope.Scope>
+> => Layer.effectContext(Projections.use((service) => service.inline(projections, options)))

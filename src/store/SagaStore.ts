@@ -33,7 +33,8 @@
  * @since 0.1.0
  */
 import { Context, type Duration, type Effect, Schema, type Scope } from "effect"
-import type { InvalidOption } from "../resilience/InvalidOption.ts"
+import { InvalidOption } from "../resilience/InvalidOption.ts"
+import { checked } from "./internal/saga/settings.ts"
 import type { StoreUnavailable } from "./UnitOfWork.ts"
 
 /**
@@ -294,7 +295,7 @@ export class SagaStore extends Context.Service<SagaStore, {
   readonly work: <R>(options: WorkOptions<R>) => Effect.Effect<never, InvalidOption, R>
   /** Makes the workers of this process wait for the end of a saga when they are stopped, however long it takes. */
   readonly promise: (key: SagaKey) => Effect.Effect<void>
-  /** Hears that some saga has changed here, or somewhere else; what is missed there is found within `pollMillis`. */
+  /** Hears that some saga has changed here, or somewhere else; what is missed there is found within `pollMillis`. It must not throw. */
   readonly heard: (listener: () => void) => Effect.Effect<void, never, Scope.Scope>
   readonly pollMillis: number
   /** Removes what ended longer ago, and answers how many. Workers do so by their `retention`. */
@@ -309,3 +310,17 @@ export class SagaStore extends Context.Service<SagaStore, {
  */
 export const isEnded = (state: State): boolean =>
   state === "completed" || state === "compensated" || state === "cancelled" || state === "abandoned"
+
+/**
+ * What is wrong with the options of a worker, as `work` finds it: for layers, which say it before they begin to work.
+ *
+ * @category validation
+ * @since 0.1.0
+ */
+export const invalidOption = (
+  module: string,
+  options: Omit<WorkOptions<never>, "handle">
+): InvalidOption | undefined => {
+  const limits = checked(module, options)
+  return limits instanceof InvalidOption ? limits : undefined
+}

@@ -20,7 +20,7 @@
  * Appends of the same process wake it at once. Other processes wake it by a `NOTIFY`, sent outside the append and at most
  * once in 10 ms; a poll finds what no notification told.
  *
- * A handler that fails is tried again by `retry`. Then `poison` decides: `pause` (the default) stops before the event until
+ * A handler that fails, throws or takes too long is tried again by `retry`. Then `poison` decides: `pause` (the default) stops before the event until
  * `resume`, `skip` keeps the event as a dead letter and goes on. Nothing is skipped in silence. An unavailable store is
  * no fault of the event: it is waited for, also when the handler's own statements found it so.
  *
@@ -43,9 +43,11 @@
  *   go on to the position of the foremost one, and are divided anew there, so nothing is repeated or left out. A paused
  *   partition holds that up until it is resumed.
  * - Streams of one partition wait for each other, also at a pause. Each partition uses a connection while it handles.
- * - `redeliver` handles an event after later ones of its stream.
- * - On PostgreSQL it must read from the primary, and it listens on a connection of its pool. A long transaction that has
- *   appended holds back everything after it: keep them short.
+ * - `redeliver` handles an event after later ones of its stream. While its letter is there its stream cannot be truncated
+ *   beyond it; `discard` gives the letter up.
+ * - On PostgreSQL it must read from the primary. Everything of one store listens on one connection of its pool; a pool of
+ *   one or two has none to spare, so there the poll has to find what other processes append, and the log says so once.
+ * - A long transaction that has appended holds back everything after it: keep them short.
  * - After a failover that lost commits, start the processes anew: positions they have passed are given out again.
  *
  * @example
@@ -83,8 +85,10 @@
  * @since 0.1.0
  */
 import { type Cause, Context, type Duration, Effect, Layer, type Schedule, Schema, type Stream } from "effect"
-import type { InvalidOption } from "../resilience/InvalidOption.ts"
+import { InvalidOption } from "../resilience/InvalidOption.ts"
 import type { StoredEvent } from "./EventStore.ts"
+import { loud } from "./internal/background.ts"
+import { checked } from "./internal/subscription/settings.ts"
 import type { StoreUnavailable } from "./UnitOfWork.ts"
 
 /**
@@ -100,6 +104,21 @@ export class SubscriptionPaused extends Schema.TaggedError<SubscriptionPaused>()
 }) {
   override get message(): string {
     return `The subscription "${this.subscription}" is paused before position ${this.position} and goes on after resume("${this.subscription}"): ${this.reason}`
+  }
+}
+
+/**
+ * The event of a dead letter is gone, so nothing can handle it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class EventTruncated extends Schema.TaggedError<EventTruncated>()("EventTruncated", {
+  subscription: Schema.String,
+  position: Schema.BigInt
+}) {
+  override get message(): string {
+    return `The event at position ${this.position}, a dead letter of the subscription "${this.subscription}", has been truncated and cannot be redelivered. Give the letter up with discard("${this.subscription}", ${this.position}n)`
   }
 }
 
@@ -155,6 +174,8 @@ export interface DeadLetter {
   readonly version: number
   readonly eventId: string
   readonly type: string
+  /** Whether the event is gone, which only an older version allowed. What it was stands in `reason`, and nowhere else. */
+  readonly truncated: boolean
   /** What the handler failed with the last time. */
   readonly reason: string
   readonly attempts: number
@@ -240,24 +261,31 @@ export class Subscriptions extends Context.Service<Subscriptions, {
   readonly resume: (name: string) => Effect.Effect<boolean, StoreUnavailable>
   /** What the subscription has skipped, in order of position. */
   readonly deadLetters: (name: string) => Effect.Effect<ReadonlyArray<DeadLetter>, StoreUnavailable>
-  /** Handles a dead letter and removes it, in one transaction; `false` when there is none at the position. */
+  /**
+   * Handles a dead letter and removes it, in one transaction; `false` when there is none at the position. The letter stays
+   * where the handler fails.
+   */
   readonly redeliver: <E, R>(
     name: string,
     position: bigint,
     handle: (event: StoredEvent) => Effect.Effect<void, E, R>
-  ) => Effect.Effect<boolean, E | StoreUnavailable, R>
+  ) => Effect.Effect<boolean, E | EventTruncated | StoreUnavailable, R>
+  /** Gives a dead letter up for good; `false` when there is none at the position. */
+  readonly discard: (name: string, position: bigint) => Effect.Effect<boolean, StoreUnavailable>
   /** Forgets a subscription with its checkpoints and dead letters, unless somebody runs it. */
   readonly remove: (name: string) => Effect.Effect<"removed" | "running" | "absent", StoreUnavailable>
 }>()("effect-lifecycle/store/Subscription/Subscriptions") {}
 
 /**
- * Runs a subscription for as long as the layer lives.
+ * Runs a subscription for as long as the layer lives. Wrong options fail the layer; what stops it later is logged.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer = <E, R>(options: Options<E, R>): Layer.Layer<never, never, Subscriptions | R> =>
+export const layer = <E, R>(options: Options<E, R>): Layer.Layer<never, InvalidOption, Subscriptions | R> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const subscriptions = yield* Subscriptions
-    yield* Effect.forkScoped(Effect.orDie(subscriptions.run(options)))
+    const limits = checked("Subscription.layer", options)
+    if (limits instanceof InvalidOption) return yield* limits
+    yield* Effect.forkScoped(loud(`The subscription "${options.name}"`)(subscriptions.run(options)))
   }))

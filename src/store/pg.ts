@@ -65,8 +65,8 @@ import * as inbox from "./internal/outbox/inbox.ts"
 import * as outbox from "./internal/outbox/outbox.ts"
 import type * as Coalescer from "./internal/pg/Coalescer.ts"
 import * as ArchivePg from "./internal/pg/ArchivePg.ts"
-import * as announcer from "./internal/pg/announcer.ts"
 import * as BoundaryPg from "./internal/pg/BoundaryPg.ts"
+import * as bypasses from "./internal/pg/bypasses.ts"
 import * as EventStorePg from "./internal/pg/EventStorePg.ts"
 import * as HighWaterPg from "./internal/pg/HighWaterPg.ts"
 import * as IdempotencyStorePg from "./internal/pg/IdempotencyStorePg.ts"
@@ -111,7 +111,10 @@ export interface Options {
   readonly cache?: StateCache.Options | undefined
   /** Tells subscriptions of other processes about appends, with a `NOTIFY` at most every 10 ms; true when absent. */
   readonly notify?: boolean | undefined
-  /** Hears what other processes tell, on a connection of the pool, once a subscription runs here; true when absent. */
+  /**
+   * Hears what other processes tell: on one connection of the pool, while a subscription, an outbox worker or a saga wants to
+   * hear, and only where the pool has three or more. True when absent.
+   */
   readonly listen?: boolean | undefined
   /** How appends that come at the same time share statements; as {@link Coalesce} says when absent, `false` never. */
   readonly coalesce?: boolean | Coalesce | undefined
@@ -175,27 +178,30 @@ export const layer = (
     const unit = UnitOfWorkPg.make(sql)
     const states = StateStorePg.make(sql, quoted)
     const token = yield* Effect.withFiber((fiber) => Effect.succeed(uuid(fiber)))
-    const wakeUp = WakeUp.make(sql, schema, token)
-    const highWater = HighWaterPg.make(sql, quoted, Math.max(10, millisOf(pollEvery)))
+    const pollMillis = Math.max(10, millisOf(pollEvery))
+    const wakeUp = yield* WakeUp.make(sql, { schema, token, notify, listen, pollMillis })
+    const highWater = HighWaterPg.make(sql, quoted, pollMillis)
     yield* Effect.forkScoped(highWater.follow)
-    if (notify) yield* Effect.forkScoped(wakeUp.send)
-    if (listen) yield* Effect.forkScoped(Effect.andThen(highWater.started, wakeUp.listen(highWater.wake)))
+    const bypassing = bypasses.make(sql, quoted)
+    yield* Effect.forkScoped(bypassing.watch)
     const appended = () => {
+      bypassing.appended()
       highWater.wake()
-      wakeUp.appended()
+      wakeUp.events.announce()
     }
     const events = yield* EventStorePg.make(sql, quoted, appended, coalescing)
     // The names of channels end at 63 bytes, those of schemas at 48.
-    const telling = { notify, listen, pollMillis: Math.max(10, millisOf(pollEvery)) }
-    const messages = OutboxPg.make(sql, quoted, yield* announcer.make(sql, `${schema}_ob`, token, telling))
-    const processes = SagasPg.make(sql, quoted, yield* announcer.make(sql, `${schema}_sg`, token, telling))
-    const subscriptionBackend = SubscriptionsPg.make(sql, quoted, highWater)
+    const messages = OutboxPg.make(sql, quoted, wakeUp.outbox)
+    const processes = SagasPg.make(sql, quoted, wakeUp.sagas)
+    const subscriptionBackend = SubscriptionsPg.make(sql, quoted, highWater, wakeUp.events)
     const subscribing = subscriptions.make(subscriptionBackend, events, unit)
+    const decisions = boundary.make(BoundaryPg.make(sql, quoted, unit, appended))
     const projecting = projections.make({
-      backend: ProjectionsPg.make(sql, quoted),
+      backend: ProjectionsPg.make(sql, quoted, bypassing.keeps),
       subscriptions: subscribing,
       subscriptionBackend,
       store: events,
+      boundary: decisions,
       states,
       unit
     })
@@ -208,7 +214,7 @@ export const layer = (
       Context.add(Archive, ArchivePg.make(sql, quoted)),
       Context.add(Outbox, outbox.make(messages, unit)),
       Context.add(SagaStore, sagas.make(processes, unit)),
-      Context.add(DynamicConsistencyBoundary, boundary.make(BoundaryPg.make(sql, quoted, unit, appended))),
+      Context.add(DynamicConsistencyBoundary, decisions),
       Context.add(Inbox, inbox.make(InboxPg.make(sql, quoted), unit)),
       Context.add(Subscriptions, subscribing.service),
       Context.add(Projections, projecting)

@@ -230,7 +230,10 @@ const faultsOf = (file: string, message: string): Array<Fault> =>
   message.split(/\n(?=\S)/).map((part) => {
     const [problem = "", ...at] = part.split(/\n\s+at /)
     const field = at.join("").replaceAll(/\[["']?([^\]"']+)["']?\]/g, ".$1").replace(/^\./, "")
-    return { file, field, problem: problem.trim() }
+    // A list that must not be empty is decoded as its first entry and the rest.
+    return field.endsWith(".0") && problem.trim() === "Missing key"
+      ? { file, field: field.slice(0, -2), problem: "the list is empty: it needs at least one entry" }
+      : { file, field, problem: problem.trim() }
   })
 
 const resolve = (

@@ -7,7 +7,9 @@
  * retry" instead of forty files.
  *
  * Files with the same text are checked once, whoever handed them in. A file is looked for where a workspace has it
- * (`02-deadlines/02-one-budget/exercise.ts`), and also as `02-one-budget.ts` or `02.2.ts`. Links are not followed.
+ * (`02-deadlines/02-one-budget/exercise.ts`), and also as `02-one-budget.ts` or `02.2.ts`. Links are not followed, and
+ * files above 1 MB are not read. What was not used is named in the `notice` of the row and on the student's page. Of
+ * several files for an exercise, the first in this order that is not the stub is the answer.
  *
  * **Gotchas**
  *
@@ -47,15 +49,16 @@
  * @since 0.1.0
  */
 import { type Duration, Effect, Schema } from "effect"
-import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
-import { type Assignment, type Item, rubricOf, type RubricRow } from "./Assignment.ts"
+import { type Assignment, rubricOf, type RubricRow } from "./Assignment.ts"
 import type { Catalogue, Exercise } from "./Catalogue.ts"
 import type { Grader } from "./Grader.ts"
+import { fileNames } from "./internal/fileNames.ts"
 import { gradebookCsv, statisticsPage, studentHtml, studentMarkdown } from "./internal/gradePages.ts"
-import { failing, type Known, type Resemblance, resemble, signature } from "./internal/resemblance.ts"
-import { answerIn, foldersIn } from "./internal/submission.ts"
+import { type Answer, isWrong, markOf, statisticsOf } from "./internal/markings.ts"
+import type { Resemblance } from "./internal/resemblance.ts"
+import { foldersIn, holdsAnswer, holdsCopy, lookIn, looseIn } from "./internal/submission.ts"
 import * as Report from "./Report.ts"
 import type { Verdict } from "./Verdict.ts"
 
@@ -167,6 +170,8 @@ export interface Gradebook {
   readonly rubrics: ReadonlyArray<Rubric>
   /** Under which conditions it was graded, in sentences. */
   readonly conditions: ReadonlyArray<string>
+  /** What was handed in and belongs to nobody, in sentences. */
+  readonly unused: ReadonlyArray<string>
 }
 
 /**
@@ -183,6 +188,8 @@ export interface GradeOptions {
   readonly graders: readonly [Grader["Service"], ...ReadonlyArray<Grader["Service"]>]
   readonly course: { readonly name: string; readonly version: string }
   readonly conditions?: ReadonlyArray<string> | undefined
+  /** What `unused` found beside the folders of students. */
+  readonly unused?: ReadonlyArray<string> | undefined
   /** Whether wrong answers are compared with those of the course; yes unless said otherwise. */
   readonly resemblances?: boolean | undefined
   readonly onProgress?: ((done: number, all: number) => Effect.Effect<void>) | undefined
@@ -198,36 +205,76 @@ export const submissions = Effect.fn("Gradebook.submissions")(function*(
   folders: ReadonlyArray<string>,
   assignment: Assignment
 ): Effect.fn.Return<ReadonlyArray<Submission>, NoSubmissions> {
-  const isOne = (folder: string) => assignment.items.some(({ exercise }) => answerIn(folder, exercise) !== undefined)
   const found: Array<Submission> = []
   for (const given of folders) {
     const folder = resolve(given)
-    if (isOne(folder)) {
+    const people = yield* peopleIn(folder, assignment)
+    if (people === undefined) {
       found.push({ learner: basename(folder), folder })
       continue
     }
-    const names = yield* Effect.try({
-      try: () => foldersIn(folder),
-      catch: () => new NoSubmissions({ folder, problem: "there is no such folder, or it cannot be read" })
-    })
-    if (names.length === 0) {
+    if (people.length === 0) {
       const problem = "there is neither an answer to an exercise of the assignment in it, nor a folder of a student"
       return yield* new NoSubmissions({ folder, problem })
     }
     // Archives often hold one more folder around everything.
-    for (const learner of names) {
+    const exercises = exercisesOf(assignment)
+    for (const learner of people) {
       const own = join(folder, learner)
-      const inner = isOne(own) ? [] : foldersIn(own).map((name) => join(own, name)).filter(isOne)
+      const inner = holdsAnswer(own, exercises)
+        ? []
+        : foldersIn(own).map((name) => join(own, name)).filter((one) => holdsAnswer(one, exercises))
       found.push({ learner, folder: inner.length === 1 && inner[0] !== undefined ? inner[0] : own })
     }
   }
-  const used = new Map<string, number>()
-  return found.map((one) => {
-    const times = (used.get(one.learner) ?? 0) + 1
-    used.set(one.learner, times)
-    return times === 1 ? one : { ...one, learner: `${one.learner} (${basename(dirname(one.folder))}, ${times})` }
+  const used = new Set<string>()
+  const free = (learner: string, folder: string, times = 1): string => {
+    const name = times === 1 ? learner : `${learner} (${basename(dirname(folder))}, ${times})`
+    return used.has(name) ? free(learner, folder, times + 1) : name
+  }
+  return found.map(({ folder, learner }) => {
+    const name = free(learner, folder)
+    used.add(name)
+    return { learner: name, folder }
   })
 })
+
+/**
+ * Says which files lie beside the folders of students, where nobody looks for an answer; sentences.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const unused = Effect.fn("Gradebook.unused")(function*(
+  folders: ReadonlyArray<string>,
+  assignment: Assignment
+): Effect.fn.Return<ReadonlyArray<string>, NoSubmissions> {
+  const sentences: Array<string> = []
+  for (const given of folders) {
+    const folder = resolve(given)
+    if ((yield* peopleIn(folder, assignment)) !== undefined) sentences.push(...looseIn(folder, exercisesOf(assignment)))
+  }
+  return sentences
+})
+
+const exercisesOf = ({ items }: Assignment): ReadonlyArray<Exercise> => items.map(({ exercise }) => exercise)
+
+/** The folders of students in a folder; `undefined` where the folder is the submission of one. */
+const peopleIn = (
+  folder: string,
+  assignment: Assignment
+): Effect.Effect<ReadonlyArray<string> | undefined, NoSubmissions> =>
+  Effect.try({
+    try: () => {
+      const exercises = exercisesOf(assignment)
+      if (holdsAnswer(folder, exercises)) return undefined
+      const names = foldersIn(folder)
+      // A file with an unusual name is an answer where no folder holds one: beside folders of students it is nobody's.
+      const empty = names.every((name) => !holdsAnswer(join(folder, name), exercises))
+      return empty && holdsCopy(folder, exercises) ? undefined : names
+    },
+    catch: () => new NoSubmissions({ folder, problem: "there is no such folder, or it cannot be read" })
+  })
 
 /**
  * Checks everything that was handed in. Never fails: what cannot be checked is in the reports.
@@ -237,7 +284,9 @@ export const submissions = Effect.fn("Gradebook.submissions")(function*(
  */
 export const grade = Effect.fn("Gradebook.grade")(function*(options: GradeOptions): Effect.fn.Return<Gradebook> {
   const { assignment, conditions = [], course, graders } = options
-  const answers = yield* Effect.sync(() => options.submissions.flatMap((one) => answersOf(one, assignment)))
+  const looked = yield* Effect.sync(() => options.submissions.map((one) => answersOf(one, assignment)))
+  const answers = looked.flatMap((one) => one.answers)
+  const pages = fileNames(options.submissions.map(({ learner }) => learner))
   const free = [...graders]
   const check = (exercise: Exercise, file: string, trusted: boolean, timeLimit?: Duration.Input) =>
     Effect.acquireUseRelease(
@@ -288,15 +337,18 @@ export const grade = Effect.fn("Gradebook.grade")(function*(options: GradeOption
     { concurrency: graders.length }
   )
 
-  const reports = yield* Effect.forEach(options.submissions, ({ learner }) =>
+  const reports = yield* Effect.forEach(options.submissions, ({ learner }, index) =>
     Effect.gen(function*() {
       const own = graded.filter((one) => one.learner === learner)
-      const entries = yield* Effect.forEach(own, ({ item, place, untouched, verdict }) =>
-        Report.entry(item.exercise, verdict, { weight: item.weight, file: place, untouched }))
+      const page = pages.get(learner)
+      const entries = yield* Effect.forEach(own, ({ item, notices, place, untouched, verdict }) =>
+        Report.entry(item.exercise, verdict, { weight: item.weight, file: place, untouched, notices }))
       return {
         ...Report.make({
           course,
           entries,
+          page: page === learner ? undefined : page,
+          notices: looked[index]?.notices,
           assignment: assignment.title,
           due: assignment.due,
           gradedBy: "instructor",
@@ -320,12 +372,13 @@ export const grade = Effect.fn("Gradebook.grade")(function*(options: GradeOption
       const marks = rubricOf(item).map((row) => markOf(row, item.exercise, verdict))
       return marks.length === 0 ? [] : [{ learner, exercise: item.exercise, marks }]
     }),
-    conditions
+    conditions,
+    unused: options.unused ?? []
   }
 })
 
 /**
- * A row a student: the points of each exercise, the weighted sum, and what needs a look.
+ * A row a student: the points of each exercise, the weighted sum, what needs a look, and the name of the student's page.
  *
  * @category rendering
  * @since 0.1.0
@@ -353,34 +406,18 @@ export const page = (gradebook: Gradebook, learner: string, format: "markdown" |
   return format === "html" ? studentHtml(report, rubrics) : studentMarkdown(report, rubrics)
 }
 
-interface Answer {
-  readonly learner: string
-  readonly item: Item
-  readonly file: string | undefined
-  /** The file, from the folder of the submission. */
-  readonly place: string | undefined
-  readonly hash: string
-  readonly untouched: boolean
-}
-
-type Graded = Answer & { readonly verdict: Verdict | undefined }
-
-const hashOf = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex")
-
 const keyOf = ({ hash, item }: Answer): string => `${item.exercise.manifest.id} ${hash}`
 
-const answersOf = ({ folder, learner }: Submission, { items }: Assignment): ReadonlyArray<Answer> =>
-  items.map((item) => {
-    const place = answerIn(folder, item.exercise)
-    if (place === undefined) return { learner, item, file: undefined, place, hash: "", untouched: false }
-    const file = join(folder, ...place.split("/"))
-    const hash = hashOf(file)
-    return { learner, item, file, place, hash, untouched: hash === hashOf(item.exercise.stub) }
-  })
-
-const isWrong = ({ untouched, verdict }: Graded): boolean =>
-  verdict !== undefined && !untouched && !verdict.passed
-  && verdict.outcome !== "couldNotFinish" && verdict.outcome !== "open"
+const answersOf = ({ folder, learner }: Submission, assignment: Assignment) => {
+  const { answers, notices } = lookIn(folder, exercisesOf(assignment))
+  return {
+    answers: assignment.items.flatMap((item): ReadonlyArray<Answer> => {
+      const found = answers.get(item.exercise)
+      return found === undefined ? [] : [{ ...found, learner, item }]
+    }),
+    notices
+  }
+}
 
 const ranOut = (verdict: Verdict): boolean =>
   verdict.outcome === "timedOut" || verdict.outcome === "crashed" || verdict.outcome === "couldNotFinish"
@@ -389,57 +426,3 @@ const ranOut = (verdict: Verdict): boolean =>
 /** The first line of a wrong answer says which task fails it, and why. */
 const whyOf = (file: string): string =>
   /^\/\/ fails: [\w, ]+ - (.+)/.exec(readFileSync(file, "utf8").split("\n")[0] ?? "")?.[1] ?? ""
-
-const statisticsOf = (
-  { exercise }: Item,
-  all: ReadonlyArray<Graded>,
-  known: ReadonlyArray<Known>
-): Statistics => {
-  const answers = all.flatMap((one) => one.verdict === undefined || one.untouched ? [] : [one.verdict])
-  const groups = Map.groupBy(
-    all.flatMap((one) => one.verdict !== undefined && isWrong(one) ? [{ ...one, verdict: one.verdict }] : []),
-    ({ verdict }) => signature(verdict)
-  )
-  const wrong = [...groups.values()].flatMap((group): ReadonlyArray<WrongAnswer> => {
-    const verdict = group[0]?.verdict
-    if (verdict === undefined) return []
-    const typed = verdict.types.errors[0]
-    const message = verdict.tasks.find((task) =>
-      !task.passed && task.open !== true && task.message !== "This task did not run."
-    )?.message
-    return [{
-      learners: group.map((one) => one.learner),
-      failing: failing(verdict),
-      message: verdict.problem ?? message ??
-        (typed === undefined ? "" : `The types fail: ${typed.code} ${typed.message}`),
-      resembles: failing(verdict).length === 0 ? [] : resemble(verdict, known)
-    }]
-  })
-  return {
-    exercise,
-    answers: answers.length,
-    passed: answers.filter((one) => one.passed).length,
-    mean: answers.length === 0 ? 0 : answers.reduce((sum, one) => sum + one.points, 0) / answers.length,
-    tasks: exercise.manifest.tasks.map(({ id, points, title }) => {
-      const passed = answers.filter((one) => one.tasks.some((task) => task.id === id && task.passed)).length
-      const open = answers.filter((one) => one.tasks.some((task) => task.id === id && task.open === true)).length
-      return { id, title, points, passed, failed: answers.length - passed - open, open }
-    }),
-    wrong: wrong.toSorted((a, b) => b.learners.length - a.learners.length)
-  }
-}
-
-const markOf = (row: RubricRow, exercise: Exercise, verdict: Verdict | undefined): Mark => {
-  const tasks = exercise.manifest.tasks.filter(({ id }) => row.tasks?.includes(id) === true)
-  const counts = (verdict?.points ?? 0) > 0
-  const won = tasks.filter(({ id }) => counts && verdict?.tasks.some((task) => task.id === id && task.passed) === true)
-  const open = tasks.some(({ id }) => verdict?.tasks.some((task) => task.id === id && task.open === true) === true)
-  // A guard has no points, and a row of guards alone is counted by their number.
-  const size = (some: typeof tasks): number =>
-    tasks.every(({ points }) => points === 0) ? some.length : some.reduce((sum, { points }) => sum + points, 0)
-  return {
-    row,
-    mark: row.tasks === undefined || open ? undefined : Math.floor((4 * size(won)) / Math.max(1, size(tasks))),
-    missing: tasks.filter((task) => !won.includes(task)).map(({ title }) => title)
-  }
-}

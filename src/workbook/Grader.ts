@@ -45,7 +45,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { basename, dirname, join, relative, resolve, sep } from "node:path"
 import type { Exercise } from "./Catalogue.ts"
 import { type Host, type HostLost, HostUnavailable, startHost } from "./internal/hostProcess.ts"
-import { type Checked, judge, stopped } from "./internal/judge.ts"
+import { type Checked, judge, stopped, tookDown } from "./internal/judge.ts"
 import * as Postgres from "./internal/postgresProcess.ts"
 import { checkTypes } from "./internal/typeGate.ts"
 import type { TypeVerdict, Verdict } from "./Verdict.ts"
@@ -278,9 +278,7 @@ export const make = Effect.fnUntraced(function*(
 
   const lost = (error: HostUnavailable | HostLost): Ended => (checked) => {
     if (error._tag === "HostLost" && error.how === "ended") {
-      const problem =
-        `Your file took down the process that ran it (${error.reason}). Does it end the program, or fill the memory?`
-      return stopped(checked, "crashed", problem)
+      return stopped(checked, "crashed", tookDown(error.reason))
     }
     return stopped(checked, "couldNotFinish", `The check could not be made: ${error.reason}`)
   }

@@ -5,8 +5,9 @@
  * Gradescope's and Exercism's `results.json`, lines and a summary for GitHub Actions, and CSV. `jsonSchema` describes the
  * JSON.
  *
- * Points are counted once, here: a task that passed while the types or a guard fail is `withheld` and counts nothing, and the scores
- * of the tasks always add up to that of the exercise. Tasks stand in the order of the spec.
+ * Points are counted once, here: a task that passed while the types, a guard or something outside of the tests fails is
+ * `withheld` and counts nothing, and the scores of the tasks always add up to that of the exercise. Tasks stand in the order
+ * of the spec.
  *
  * **Gotchas**
  *
@@ -52,7 +53,7 @@ import { openPoints, Outcome, type Verdict } from "./Verdict.ts"
 export const TaskReport = Schema.Struct({
   id: Schema.String,
   title: Schema.String,
-  /** `withheld` passed, and counts nothing before the types and the guards hold. `open` could not be run where it was graded. */
+  /** `withheld` passed, and counts nothing before the types and the guards hold and nothing fails outside. `open` could not be run where it was graded. */
   status: Schema.Literals(["passed", "failed", "withheld", "open"]),
   points: Schema.Int,
   max: Schema.Int,
@@ -101,6 +102,8 @@ export const ExerciseReport = Schema.Struct({
   subjectHash: Schema.optionalKey(Schema.String),
   /** The file, as the learner knows it. */
   file: Schema.optionalKey(Schema.String),
+  /** Files for this exercise that were not used, and why; sentences. */
+  notices: Schema.optionalKey(Schema.Array(Schema.String)),
   durationMs: Schema.Finite
 })
 
@@ -132,6 +135,10 @@ export const Report = Schema.Struct({
     byLevel: Schema.Array(Schema.Struct({ level: Schema.Literals([1, 2, 3]), ...Sum })),
     byChapter: Schema.Array(Schema.Struct({ chapter: Schema.String, ...Sum }))
   }),
+  /** The name of the learner's page, where it is not the learner's own name. */
+  page: Schema.optionalKey(Schema.String),
+  /** Files that belong to no exercise and were not used; sentences. */
+  notices: Schema.optionalKey(Schema.Array(Schema.String)),
   /** Under which conditions it was made, in sentences. */
   conditions: Schema.optionalKey(Schema.Array(Schema.String))
 }).annotate({ identifier: "Report", title: "A report of effect-lifecycle's workbook, version 1" })
@@ -180,6 +187,8 @@ export interface Entry {
   readonly file?: string | undefined
   readonly hintsUsed?: number | undefined
   readonly untouched?: boolean | undefined
+  /** Files for this exercise that were not used, and why; sentences. */
+  readonly notices?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -192,6 +201,10 @@ export interface ReportOptions {
   readonly course: { readonly name: string; readonly version: string }
   readonly entries: ReadonlyArray<Entry>
   readonly learner?: string | undefined
+  /** The name of the learner's page, where it is not the learner's own name. */
+  readonly page?: string | undefined
+  /** Files that belong to no exercise and were not used; sentences. */
+  readonly notices?: ReadonlyArray<string> | undefined
   readonly assignment?: string | undefined
   readonly due?: string | undefined
   /** `learner` unless said otherwise. */
@@ -224,7 +237,7 @@ export type Kind = typeof Kind.Type
  * @since 0.1.0
  */
 export const make = (options: ReportOptions): Report => {
-  const { assignment, conditions, course, due, entries, learner } = options
+  const { assignment, conditions, course, due, entries, learner, notices = [], page } = options
   const exercises = entries.map((entry) => exerciseReport(entry, options))
   return {
     version: 1,
@@ -239,6 +252,8 @@ export const make = (options: ReportOptions): Report => {
         .map(([level, some]) => ({ level, ...sum(some) })),
       byChapter: [...Map.groupBy(exercises, (one) => one.chapter)].map(([chapter, some]) => ({ chapter, ...sum(some) }))
     },
+    ...page !== undefined && { page },
+    ...notices.length > 0 && { notices },
     ...conditions !== undefined && { conditions }
   }
 }
@@ -340,7 +355,7 @@ const sum = (some: ReadonlyArray<ExerciseReport>) => ({
 const rounded = (points: number): number => Math.round(points * 1000) / 1000
 
 const exerciseReport = (given: Entry, { gradedBy = "learner", testCode = false }: ReportOptions): ExerciseReport => {
-  const { exercise, file, hintsUsed, spec, subject, untouched, verdict } = given
+  const { exercise, file, hintsUsed, notices = [], spec, subject, untouched, verdict } = given
   const { manifest } = exercise
   return {
     id: manifest.id,
@@ -366,6 +381,7 @@ const exerciseReport = (given: Entry, { gradedBy = "learner", testCode = false }
     ...spec !== undefined && { specHash: hashOf(spec) },
     ...subject !== undefined && { subjectHash: hashOf(subject) },
     ...file !== undefined && { file },
+    ...notices.length > 0 && { notices },
     durationMs: verdict?.durationMillis ?? 0
   }
 }

@@ -2,8 +2,8 @@
  * What a check found: the tasks, the points, the types, and words for the learner.
  *
  * Points come from the manifest alone. A task that did not run has failed; a test that belongs to no task counts for
- * nothing and is named. Points are given only while the types hold, every guard (a task without points) passes, and
- * nothing was tampered with. A verdict is plain data with a `Schema`, so it can be stored, sent and exported.
+ * nothing and is named. Points are given only while the types hold, every guard (a task without points) passes, nothing
+ * fails outside of the tests, and nothing was tampered with. A verdict is plain data with a `Schema`, so it can be stored, sent and exported.
  *
  * **Gotchas**
  *

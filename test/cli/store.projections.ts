@@ -21,6 +21,19 @@ export const broken = Projection.make({
   handle: () => Effect.fail("it cannot")
 })
 
+const told = (version: number) =>
+  Projection.make({
+    name: "told",
+    version,
+    schema: Schema.Int,
+    types: ["Moved"],
+    handle: (event, rows) => rows.put(event.stream.id, version),
+    react: () => version === 1 ? Effect.void : Effect.fail("the mail server says no")
+  })
+
+/** The second version cannot react to what the first has not come to. */
+export const tellings = [told(1), told(2)] as const
+
 /** Whose handler a test mends by a variable of the environment. */
 export const mended = Projection.make({
   name: "mended",

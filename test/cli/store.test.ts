@@ -12,7 +12,7 @@ import { store as command } from "../../src/cli/store.ts"
 import { pgTest } from "../postgres.ts"
 import { fill, storeLayer } from "../store/filledStore.ts"
 import { type Ended, lifecycle, root } from "./command.ts"
-import { projections } from "./store.projections.ts"
+import { projections, tellings } from "./store.projections.ts"
 
 const app = join(root, "test", "cli", "store.projections.ts")
 
@@ -162,6 +162,22 @@ describe("lifecycle store", () => {
         assert.match(
           stuck.err,
           /^Version 1 of "broken" cannot take the event at position \d+: .*it cannot[^]*\nThe live/
+        )
+        yield* Effect.gen(function*() {
+          yield* Projection.Projections.use((service) => service.rebuild(tellings[0]))
+          yield* EventStore.EventStore.use((events) =>
+            events.append({
+              stream: { category: "Told", id: "t" },
+              expect: "any",
+              events: [{ type: "Moved", data: { by: 1 } }]
+            })
+          )
+        }).pipe(Effect.provide(storeLayer("copy")))
+        const untold = yield* store("rebuild", "told", "--app", app, "--schema", "copy")
+        assert.deepStrictEqual([untold.code, untold.out], [1, ""])
+        assert.match(
+          untold.err,
+          /^Version 2 of the projection "told" .*cannot become live at the event at position \d+: .*server says no[^]*\nThe live/
         )
 
         const lost = yield* store("shred", "ada", "--schema", "cpoy", "--yes")

@@ -126,6 +126,8 @@ describe("AggregateEntity", () => {
         assert.deepStrictEqual(yield* add(1, "a"), first)
         const given = yield* Mediator.send(Add, { id: "c", by: 7 }, { commandId: "b" })
         assert.deepStrictEqual(yield* Mediator.send(Add, { id: "c", by: 7 }, { commandId: "b" }), given)
+        const other = yield* Effect.flip(Mediator.send(Add, { id: "c", by: 8 }, { commandId: "b" }))
+        assert.deepInclude(other, { _tag: "CommandIdMismatch", commandId: "b" })
         assert.lengthOf(yield* events, 3)
       }).pipe(run()))
 
@@ -297,10 +299,18 @@ describe("AggregateEntity", () => {
         assert.deepStrictEqual(yield* deposit(2, "b"), { total: 3, version: 2 })
         assert.deepStrictEqual(yield* deposit(1, "a"), { total: 1, version: 1 })
         assert.lengthOf(yield* events, 2)
-        assert.deepStrictEqual([...storage.requestsByPrimaryKey.keys()], [
-          "Counter/c/counters.Deposit/a",
-          "Counter/c/counters.Deposit/b"
-        ])
+        assert.deepStrictEqual(
+          [...storage.requestsByPrimaryKey.keys()].map((key) => key.slice(0, key.lastIndexOf("/"))),
+          ["Counter/c/counters.Deposit/a", "Counter/c/counters.Deposit/b"]
+        )
+      }).pipe(run()))
+
+    it.effect("with another payload under its id is refused, and not given the first reply", () =>
+      Effect.gen(function*() {
+        yield* deposit(1, "a")
+        const error = yield* Effect.flip(deposit(2, "a"))
+        assert.deepInclude(error, { _tag: "CommandIdMismatch", commandId: "a" })
+        assert.lengthOf(yield* events, 1)
       }).pipe(run()))
 
     it.effect("without an id of its own is kept under one that is made for it", () =>

@@ -1,10 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Option, Schedule, Schema, Stream } from "effect"
 import type { Rpc } from "effect/rpc"
-import { Command, Domain, DomainError, type Hooks, Mediator, Query } from "effect-lifecycle/domain"
+import {
+  Aggregate,
+  Command,
+  Domain,
+  DomainError,
+  DomainEvent,
+  type Hooks,
+  Mediator,
+  Query
+} from "effect-lifecycle/domain"
 import { Recorder } from "effect-lifecycle/lifecycle"
 import { RequestId } from "effect-lifecycle/request"
-import { StateStore } from "effect-lifecycle/store"
+import { EventStore, StateStore } from "effect-lifecycle/store"
 import {
   Buy,
   ById,
@@ -70,7 +79,7 @@ describe("Domain", () => {
         yield* Mediator.send(Pay, { orderId: "o-1" }).pipe(
           Effect.provideService(Command.Correlation, Option.some("process-1"))
         )
-        assert.deepStrictEqual((yield* allEvents).map((event) => event.meta), [
+        assert.deepStrictEqual((yield* allEvents).map(({ meta: { fingerprint: _, ...meta } }) => meta), [
           { command: "orders.Place", traceId },
           {
             command: "orders.Place",
@@ -92,6 +101,28 @@ describe("Domain", () => {
         const again = yield* Mediator.send(Place, { orderId: "o-1", quantity: 3, requestKey: "k-1" })
         assert.deepStrictEqual(again, first)
         assert.lengthOf(yield* allEvents, 2)
+      }).pipe(Effect.provide(live())))
+
+    it.effect("belongs to one payload; what was stored before there were fingerprints is believed", () =>
+      Effect.gen(function*() {
+        const send = (quantity: number) => Mediator.send(Place, { orderId: "o-1", quantity, requestKey: "k-1" })
+        const first = yield* send(3)
+        const error = yield* Effect.flip(send(4))
+        assert.deepInclude(error, { _tag: "CommandIdMismatch", name: "orders.Place", commandId: "k-1" })
+        assert.match(error.message, /"k-1" belongs to a "orders\.Place" with another payload/)
+        assert.deepStrictEqual(yield* send(3), first)
+        assert.lengthOf(yield* allEvents, 1)
+
+        const [stored] = yield* allEvents
+        const store = yield* EventStore.EventStore
+        yield* store.append({
+          stream: { category: "Order", id: "old" },
+          expect: "noStream",
+          events: [{ type: "OrderPlaced", schemaVersion: stored?.schemaVersion, data: stored?.data }],
+          commandId: "orders.Place/k-1"
+        })
+        const old = yield* Mediator.send(Place, { orderId: "old", quantity: 99, requestKey: "k-1" })
+        assert.strictEqual(old.version, 1)
       }).pipe(Effect.provide(live())))
 
     it.effect("can come beside the payload, and is another id under another command or aggregate", () =>
@@ -246,8 +277,10 @@ describe("Domain", () => {
         ConcurrencyConflict: Effect.die,
         VersionMismatch: Effect.die,
         Refused: Effect.die,
-        InvalidPayload: Effect.die
-      })))
+        InvalidPayload: Effect.die,
+        CommandIdMismatch: Effect.die,
+        CommandInProgress: Effect.die
+      })), { versioned: true })
     const buying = Domain.toLayer([...handlers, buyHandler]).pipe(Layer.provideMerge(memory))
 
     it.effect("sends commands of its own layer", () =>
@@ -320,6 +353,38 @@ describe("Domain", () => {
       ])
     }).pipe(Effect.provide(layer), Recorder.recordTo(record))
   })
+
+  it.effect("refuses two aggregates of one name, and takes two commands of one aggregate", () =>
+    Effect.gen(function*() {
+      const options = { payload: { id: Schema.String }, aggregateId: ({ id }: { readonly id: string }) => id }
+      const Add = Command.make("x.Add", options)
+      const Sub = Command.make("x.Sub", options)
+      const Added = DomainEvent.make("Added", { schema: {} })
+      const Subbed = DomainEvent.make("Subbed", { schema: {} })
+      const common = { name: "X", state: Schema.Int, initial: 0 }
+      const up = Aggregate.make({
+        ...common,
+        commands: [Add],
+        events: [Added],
+        decide: { "x.Add": () => Effect.succeed([Added.make({})]) },
+        evolve: { Added: (state) => state + 1 }
+      })
+      const down = Aggregate.make({
+        ...common,
+        commands: [Sub],
+        events: [Subbed],
+        decide: { "x.Sub": () => Effect.succeed([Subbed.make({})]) },
+        evolve: { Subbed: (state) => state - 1 }
+      })
+      const reply = () => undefined
+      const building = Domain.toLayer([
+        Domain.aggregateHandler(Add, up, { reply }),
+        Domain.aggregateHandler(Sub, down, { reply })
+      ]).pipe(Layer.provide(memory))
+      const exit = yield* Effect.exit(Effect.scoped(Layer.build(building)))
+      assert.include(String(exit), "got two aggregates \"X\"")
+      yield* Effect.scoped(Layer.build(live()))
+    }))
 
   it.effect("refuses two handlers of one definition", () =>
     Effect.gen(function*() {

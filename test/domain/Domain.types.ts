@@ -2,6 +2,7 @@
 import { Effect, Layer, Schema, Stream } from "effect"
 import { ChainOfResponsibility, Command, Domain, DomainEvent, Mediator, Query } from "effect-lifecycle/domain"
 import { CircuitBreaker } from "effect-lifecycle/resilience"
+import { type IdempotencyStore, MemoryStore } from "effect-lifecycle/store"
 
 class Down extends Schema.TaggedError<Down>()("Down", {}) {}
 class Full extends Schema.TaggedError<Full>()("Full", {}) {}
@@ -113,3 +114,19 @@ export const guarded = Effect.gen(function*() {
       .provide(Mediator.query(Get, { id: "1" }), Domain.toLayer([handler]))
   return yield* error
 })
+
+// What a command that happens once needs and is.
+const pay = Domain.handler(Pay, () => Effect.succeed("paid"))
+const onePayment: Domain.Handler<"payments.Pay", IdempotencyStore.IdempotencyStore, typeof Pay> = Domain.idempotent(
+  pay,
+  {
+    retryable: (error) => error._tag === "Full"
+  }
+)
+Domain.toLayer([onePayment]).pipe(Layer.provide(MemoryStore.layer))
+// @ts-expect-error: nowhere to keep the answer
+export const unkept: Layer.Layer<Domain.Keys<typeof onePayment>> = Domain.toLayer([onePayment])
+// @ts-expect-error: no error of the command
+Domain.idempotent(pay, { retryable: (error) => error._tag === "Down" })
+// @ts-expect-error: a query changes nothing
+Domain.idempotent(get)

@@ -276,6 +276,17 @@ describe("EventHandler", () => {
     })
   })
 
+  it("is not subscribed to by two definitions of one type, and may be named twice", () => {
+    const Other = DomainEvent.make("UserJoined", { schema: { count: Schema.Int } })
+    assert.throws(
+      () => Mediator.subscription({ name: "mail", events: [UserJoined, Other] }),
+      /Mediator\.subscription: events must be one definition for each event type, got two definitions of "UserJoined"/
+    )
+    assert.deepStrictEqual(Mediator.subscription({ name: "mail", events: [UserJoined, UserJoined] }).types, [
+      "UserJoined"
+    ])
+  })
+
   describe("does not build", () => {
     const listen = (name: string) => Domain.eventHandler(UserJoined, { name, handle: () => Effect.void })
 

@@ -2,8 +2,16 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Schema, SchemaAST, Stream } from "effect"
 import { Command, Domain, type DomainError, Mediator, Query } from "effect-lifecycle/domain"
-import { HttpClient, HttpClientRequest, HttpRouter, HttpServerRequest } from "effect/http"
-import { HttpApi, HttpApiBuilder, HttpApiClient, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { HttpClient, HttpClientRequest, HttpRouter, HttpServer, HttpServerRequest } from "effect/http"
+import {
+  HttpApi,
+  HttpApiBuilder,
+  HttpApiClient,
+  HttpApiEndpoint,
+  HttpApiGroup,
+  HttpApiSchema,
+  OpenApi
+} from "effect/http-api"
 import { RpcClient } from "effect/rpc"
 import { memory } from "./support/store.ts"
 import {
@@ -90,7 +98,9 @@ layer(served, { excludeTestServices: true })("Domain.toHttpApi", (it) => {
           headers: { "idempotency-key": key }
         })
       const first = yield* call("one", "k")
-      assert.deepStrictEqual(yield* call("two", "k"), first)
+      assert.deepStrictEqual(yield* call("one", "k"), first)
+      const mismatch = yield* Effect.flip(call("two", "k"))
+      assert.deepInclude(mismatch, { _tag: "CommandIdMismatch", name: "tickets.Open", commandId: "k" })
       assert.strictEqual((yield* call("two", "other")).version, 2)
       yield* client.tickets["tickets.Nudge"]({ payload: { id: "n", times: 1 }, headers: { "idempotency-key": "nk" } })
       assert.include(nudged, "n 1 nk")
@@ -123,10 +133,58 @@ layer(served, { excludeTestServices: true })("Domain.toHttpApi", (it) => {
       for (const foreign of ["W/\"3\"", "\"abc\"", "\"03\""]) {
         assert.strictEqual((yield* put(foreign)).status, 412, foreign)
       }
+      const weak = yield* (yield* put("W/\"3\"")).json
+      assert.deepStrictEqual(weak, { _tag: "VersionMismatch", aggregate: "Ticket", id: "v-1", actual: 3 })
       for (const wrong of ["3", "\"3\", \"4\""]) assert.strictEqual((yield* put(wrong)).status, 400, wrong)
       const matched = yield* put("\"3\"")
       assert.deepStrictEqual([matched.status, matched.headers["etag"]], [201, "\"4\""])
       assert.isUndefined((yield* HttpClient.get("/tickets/none")).headers["etag"])
+    }))
+
+  it.effect("says which field of a request is wrong that does not decode, with the typed error of Mediator", () =>
+    Effect.gen(function*() {
+      const answer = (request: HttpClientRequest.HttpClientRequest) =>
+        Effect.gen(function*() {
+          const response = yield* HttpClient.execute(request)
+          return { status: response.status, body: yield* response.json }
+        })
+      const put = HttpClientRequest.put("/tickets/u-1")
+      const ofOpen = (...issues: ReadonlyArray<Readonly<Record<string, string>>>) => ({
+        status: 400,
+        body: { _tag: "InvalidPayload", name: "tickets.Open", issues }
+      })
+      const json = (body: unknown) => HttpClientRequest.bodyJsonUnsafe(body)(put)
+      assert.deepStrictEqual(
+        yield* answer(json({ title: 7, due: "soon" })),
+        ofOpen({ pointer: "/title", message: "Expected string" }, {
+          pointer: "/due",
+          message: "Expected a valid Date"
+        })
+      )
+      assert.deepStrictEqual(
+        yield* answer(HttpClientRequest.bodyText("{", "application/json")(put)),
+        ofOpen({ pointer: "", message: "Expected a valid JSON body" })
+      )
+      assert.deepStrictEqual(
+        yield* answer(HttpClientRequest.setHeader(json({ title: "x" }), "if-match", "3")),
+        ofOpen({
+          pointer: "/if-match",
+          in: "header",
+          message: "Expected one ETag in double quotes, such as \"3\", or *"
+        })
+      )
+      const counted = yield* answer(HttpClientRequest.get("/queries/tickets.Count?atLeast=many"))
+      assert.deepStrictEqual(counted, {
+        status: 400,
+        body: {
+          _tag: "InvalidPayload",
+          name: "tickets.Count",
+          issues: [
+            { pointer: "/atLeast", in: "query", message: "Expected a string representing a finite number" },
+            { pointer: "/words", in: "query", message: "Missing key" }
+          ]
+        }
+      })
     }))
 
   it.effect("streams lines of JSON, with the status of a failure before the first one", () =>
@@ -176,7 +234,7 @@ layer(served, { excludeTestServices: true })("Domain.toHttpApi", (it) => {
         "header idempotency-key",
         "header if-match"
       ])
-      assert.deepStrictEqual(Object.keys(put?.responses ?? {}), ["201", "400", "403", "409", "412", "503"])
+      assert.deepStrictEqual(Object.keys(put?.responses ?? {}), ["201", "400", "403", "409", "412", "422", "503"])
       const close = spec.paths["/tickets/{id}/closing"]?.post
       assert.includeMembers(Object.keys(close?.responses ?? {}), ["200", "404", "422"])
       assert.isUndefined(close?.requestBody)
@@ -216,7 +274,9 @@ layer(socket, { excludeTestServices: true })("Domain.toRpcGroup", (it) => {
       const open = (title: string, headers: Record<string, string>) =>
         client("tickets.Open", { id: "r-2", title }, { headers })
       const first = yield* open("one", { "idempotency-key": "k" })
-      assert.deepStrictEqual(yield* open("two", { "idempotency-key": "k" }), first)
+      assert.deepStrictEqual(yield* open("one", { "idempotency-key": "k" }), first)
+      const mismatch = yield* Effect.flip(open("two", { "idempotency-key": "k" }))
+      assert.strictEqual((mismatch as DomainError.CommandIdMismatch)._tag, "CommandIdMismatch")
       assert.strictEqual((yield* open("two", { "if-match": "\"1\"" })).version, 2)
       for (const stale of ["\"1\"", "W/\"2\"", "two"]) {
         const error = yield* Effect.flip(open("three", { "if-match": stale }))
@@ -344,8 +404,33 @@ describe("the routes of a definition", () => {
       "StoreUnavailable",
       "ConcurrencyConflict",
       "VersionMismatch",
+      "CommandIdMismatch",
+      "CommandInProgress",
       "Refused",
       "InvalidPayload"
     ])
   })
+
+  it.effect("answer a request that does not decode as their table of errors has it", () =>
+    Effect.gen(function*() {
+      const Problem = Schema.Struct({ _tag: Schema.String, name: Schema.String })
+      const api = Domain.toHttpApi("x", ticketHandlers, {
+        error: () =>
+          HttpApiSchema.asJson({ contentType: "application/problem+json" })(HttpApiSchema.status(499)(Problem))
+      })
+      const routes = HttpApiBuilder.layer(api).pipe(
+        Layer.provide(Domain.toHttpHandlers(api, "x")),
+        Layer.provide([installed, HttpServer.layerServices])
+      )
+      const { dispose, handler } = HttpRouter.toWebHandler(routes, { disableLogger: true })
+      const response = yield* Effect.promise(() =>
+        handler(new Request("http://localhost/queries/tickets.Count?words=a"))
+      )
+      assert.deepStrictEqual([response.status, response.headers.get("content-type")], [499, "application/problem+json"])
+      assert.deepStrictEqual(yield* Effect.promise(() => response.json()), {
+        _tag: "InvalidPayload",
+        name: "tickets.Count"
+      })
+      yield* Effect.promise(dispose)
+    }))
 })

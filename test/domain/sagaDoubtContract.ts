@@ -1,11 +1,44 @@
 /** What a saga does about a step of which nobody knows whether it has happened; each layer runs the same suite. */
 import { assert, describe, layer as testLayer } from "@effect/vitest"
-import { Cause, Effect, type Layer, Schema } from "effect"
-import { Saga } from "effect-lifecycle/domain"
-import { EventStore } from "effect-lifecycle/store"
-import { fresh, quick, type Stores, work } from "./support/sagas.ts"
+import { Cause, Deferred, Effect, Layer, Schema } from "effect"
+import { Command, Domain, Mediator, Saga } from "effect-lifecycle/domain"
+import { EventStore, type IdempotencyStore } from "effect-lifecycle/store"
+import { Declined, fresh, quick, type Stores, until, work } from "./support/sagas.ts"
 
-export const sagaDoubtContract = <E>(title: string, layer: Layer.Layer<Stores, E>): void => {
+/** The checkout of the room's README, whose first attempt to charge is left in doubt. */
+const checkout = (doubt: "repeat" | "running") => {
+  const payload = { order: Schema.String }
+  const Charge = Command.make(`cards.${fresh()}`, { payload, success: Schema.Int, error: Declined })
+  const charges: Array<string> = []
+  const open = Deferred.makeUnsafe<void>()
+  const commands = Domain.toLayer([
+    Domain.idempotent(Domain.handler(Charge, ({ order }) =>
+      Effect.andThen(
+        Effect.sync(() => void charges.push(order)),
+        doubt === "running" ? Effect.as(Deferred.await(open), 1) : Effect.succeed(1)
+      )))
+  ])
+  const saga = Saga.make({ name: fresh(), input: Schema.Struct(payload), error: Charge.errorSchema })
+    .step("charge", {
+      result: Schema.Int,
+      inDoubt: "repeat",
+      run: ({ attempt, input, key }) => {
+        const send = Mediator.send(Charge, input, { commandId: key })
+        if (attempt > 1) return send
+        return doubt === "repeat"
+          // It has happened, and its answer is lost.
+          ? Effect.andThen(send, Effect.die(new Error("connection reset")))
+          // Its caller is gone, and it goes on.
+          : Effect.andThen(Effect.forkDetach(send, { startImmediately: true }), send)
+      }
+    })
+  return { charges, commands, open, saga }
+}
+
+export const sagaDoubtContract = <E>(
+  title: string,
+  layer: Layer.Layer<Stores | IdempotencyStore.IdempotencyStore, E>
+): void => {
   describe(title, () => {
     testLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("A saga in doubt", (it) => {
       it.effect("parks a step in doubt, runs it again, or looks it up, as the step says", () =>
@@ -86,6 +119,28 @@ export const sagaDoubtContract = <E>(title: string, layer: Layer.Layer<Stores, E
           yield* work([saga], { backoff: quick })
           assert.strictEqual((yield* Saga.run(saga, { id: "1", input: undefined }))._tag, "Completed")
           assert.strictEqual(yield* store.version(stream), 1)
+        }))
+
+      it.effect("charges once, when a step that is repeated sends an idempotent command under its key", () =>
+        Effect.gen(function*() {
+          const { charges, commands, saga } = checkout("repeat")
+          yield* work([saga], { backoff: quick }).pipe(Effect.provide(commands))
+          const outcome = yield* Saga.run(saga, { id: "o-1", input: { order: "o-1" } })
+          assert.deepStrictEqual(outcome, { _tag: "Completed", results: { charge: 1 } })
+          assert.deepStrictEqual(charges, ["o-1"])
+        }))
+
+      it.effect("neither fails nor undoes a step whose command is still running elsewhere", () =>
+        Effect.gen(function*() {
+          const { charges, commands, open, saga } = checkout("running")
+          const handlers = yield* Layer.build(commands)
+          yield* work([saga], { attempts: 1000, backoff: quick }).pipe(Effect.provideContext(handlers))
+          yield* Saga.start(saga, { id: "o-1", input: { order: "o-1" } })
+          yield* until(Effect.map(Saga.waitUnlessDelayed(saga, "o-1"), ({ _tag }) => _tag === "Delayed"))
+          assert.deepStrictEqual(charges, ["o-1"])
+          yield* Deferred.succeed(open, undefined)
+          assert.deepStrictEqual(yield* Saga.wait(saga, "o-1"), { _tag: "Completed", results: { charge: 1 } })
+          assert.deepStrictEqual(charges, ["o-1"])
         }))
     })
   })

@@ -394,6 +394,17 @@ export const personalSnapshotContract = <E>(
           }),
         { arbitrary: { runs: 30 }, timeout: 60_000 }
       )
+      it.effect("leave no more of a payload beside the events of a command id than says whether it is the same", () =>
+        Effect.gen(function*() {
+          const id = fresh()
+          const send = (text: string) => Mediator.send(Note, { id, author: `x-${id}`, text }, { commandId: "k" })
+          yield* send("one")
+          yield* send("one")
+          const store = yield* EventStore.EventStore
+          const [noted] = yield* Stream.runCollect(store.read({ category: "Notes", id }))
+          assert.match(noted?.meta["fingerprint"] ?? "", /^[0-9a-f]{4}$/)
+          assert.strictEqual((yield* Effect.flip(send("two")))._tag, "CommandIdMismatch")
+        }))
       it.effect("are no ground for a truncation", () =>
         Effect.gen(function*() {
           const id = fresh()

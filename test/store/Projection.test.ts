@@ -2,8 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
 import { MemoryStore, Projection } from "effect-lifecycle/store"
 import { move, projectionContract, projections, reach, rowsOf, totals } from "./projectionContract.ts"
+import { projectionRowsContract } from "./projectionRowsContract.ts"
 
 projectionContract("MemoryStore", MemoryStore.layer)
+projectionRowsContract("MemoryStore", MemoryStore.layer)
 
 const History = Schema.Array(Schema.Tuple([
   Schema.Literals(["a", "b", "c"]),

@@ -13,6 +13,17 @@ const faults = (file: unknown) =>
   Effect.map(Effect.flip(parse(file)), (error) => error.faults.map(({ field, problem }) => `${field}: ${problem}`))
 
 describe("Assignment", () => {
+  it.effect("says of an empty list that it is empty", () =>
+    Effect.gen(function*() {
+      const empty = "the list is empty: it needs at least one entry"
+      assert.deepStrictEqual(yield* faults({ title: "A", exercises: [] }), [`exercises: ${empty}`])
+      const row = { name: "Time", tasks: [] }
+      assert.deepStrictEqual(
+        yield* faults({ title: "A", exercises: ["02.2"], rubric: { "02.2": [row] } }),
+        [`rubric.02.2.0.tasks: ${empty}`]
+      )
+    }))
+
   it.effect("takes ids and weights, and knows what they add up to", () =>
     Effect.gen(function*() {
       const assignment = yield* parse({

@@ -130,9 +130,9 @@ withLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("Gradeboo
       assert.deepStrictEqual(rubric.map((one) => one.mark), [4, undefined])
 
       const rows = Gradebook.csv(gradebook).split("\r\n")
-      assert.strictEqual(rows[0], "learner,02.2,03.5,points,max,passed,notice")
-      assert.include(rows, "ada,4,8,20,20,2,")
-      assert.include(rows, "ben,3,,3,20,0,")
+      assert.strictEqual(rows[0], "learner,02.2,03.5,points,max,passed,notice,page")
+      assert.include(rows, "ada,4,8,20,20,2,,ada")
+      assert.include(rows, "ben,3,,3,20,0,,ben")
       assert.include(Gradebook.statistics(gradebook), "2 answers failing d. Fails like outer-only (keeps the deadline")
 
       const page = Gradebook.page(gradebook, "<eve>", "html") ?? ""
@@ -143,12 +143,19 @@ withLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("Gradeboo
       assert.include(markdown, "The network was open.")
       // A file that is not there has one line, and no table of what did not run.
       const short = Gradebook.page(gradebook, "dee", "markdown") ?? ""
-      assert.include(short, "## Not handed in\n\n- 03.5 Do as you are told: 0 of 8 points, counted 2 times\n")
+      assert.include(
+        short,
+        "## Not handed in\n\n- 03.5 Do as you are told: 0 of 8 points, counted 2 times. 03.5.ts was not used: it is a link, and links are not followed.\n"
+      )
       assert.notInclude(short, "## 03.5")
       assert.include(
         Gradebook.page(gradebook, "dee", "html"),
-        "<li>03.5 Do as you are told: 0 of 8 points, counted 2 times</li>"
+        "<li>03.5 Do as you are told: 0 of 8 points, counted 2 times. 03.5.ts was not used: it is a link"
       )
+      assert.include(rows, `dee,0,,0,20,0,"03.5: 03.5.ts was not used: it is a link, and links are not followed",dee`)
+      assert.include(rows, "<eve>,0,,0,20,0,,_eve_")
+      assert.strictEqual(eve?.page, "_eve_")
+      assert.isUndefined(ada?.page)
       assert.isUndefined(Gradebook.page(gradebook, "nobody", "html"))
       assert.include(Report.render("junit", gradebook.reports), "name=\"&lt;eve&gt; 02.2 One budget, three calls\"")
     }))

@@ -112,6 +112,17 @@ withLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("Grader",
       )
       assert.strictEqual(verdict.line, 3)
       assert.match(verdict.problem ?? "", /In Effect 4 it is `Effect.forkChild`\.$/)
+      const own = yield* check(write("export const a = 1\nthrow new Error(\"at import\")\n"))
+      assert.strictEqual(own.problem, "Your file cannot be loaded. It throws: at import")
+      const binary = yield* check(write("a\u0000b"))
+      assert.match(binary.problem ?? "", /^Your file cannot be loaded\. It is not a text file/)
+    }))
+
+  it.effect("withholds the points where something fails outside of the tests", () =>
+    Effect.gen(function*() {
+      const verdict = yield* check(write(`${solution}\nvoid Promise.reject(new Error("later"))\n`))
+      assert.deepStrictEqual([verdict.outcome, verdict.points], ["failed", 0])
+      assert.match(verdict.problem ?? "", /Seen: "later"\.\nThe tests give 4 points; they count once nothing fails/)
     }))
 
   it.effect("shows what the file prints, also through Effect", () =>

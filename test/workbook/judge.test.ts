@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { type Catalogue, Verdict } from "effect-lifecycle/workbook"
+import { type Catalogue, Report, Verdict } from "effect-lifecycle/workbook"
 import { judge } from "../../src/workbook/internal/judge.ts"
 import type { Answer, Ran } from "../../src/workbook/internal/protocol.ts"
 import { budget } from "./grader.ts"
@@ -46,6 +46,77 @@ describe("judge", () => {
       const verdict = judged(exercise, answer(all.slice(1)))
       assert.deepStrictEqual([verdict.outcome, verdict.points], ["failed", 0])
       assert.deepStrictEqual(verdict.tasks.map((task) => task.passed), [false, true, true, true, true])
+    }))
+
+  it.effect("withholds all points where something fails outside of the tests, and says so", () =>
+    Effect.map(budget, (exercise) => {
+      const verdict = judged(exercise, answer(all, { outside: ["later", "later"] }))
+      assert.deepStrictEqual([verdict.outcome, verdict.passed, verdict.points], ["failed", false, 0])
+      assert.strictEqual(
+        verdict.problem,
+        "Something failed that nobody was waiting for. Seen: \"later\".\n"
+          + "The tests give 4 points; they count once nothing fails outside of the tests."
+      )
+      const nothing = judged(exercise, answer([], { outside: ["later"] }))
+      assert.notInclude(nothing.problem, "they count", "what gives no points withholds none")
+      const more = judge({
+        exercise,
+        file: "exercise.ts",
+        types: { status: "failed", errors: [], durationMillis: 1 },
+        durationMillis: 1
+      }, answer(all.slice(1), { outside: ["later"] }))
+      assert.match(
+        more.problem ?? "",
+        /they count once the types hold, nothing fails outside of the tests and a passes\.$/
+      )
+    }))
+
+  it.effect("gives the same points in every report where something fails outside of the tests", () =>
+    Effect.map(budget, (exercise) => {
+      const verdict = judged(exercise, answer(all, { outside: ["later"] }))
+      const report = Report.make({ course: { name: "course", version: "1" }, entries: [{ exercise, verdict }] })
+      assert.deepInclude(report.totals, { points: 0, passed: 0, max: 4 })
+      assert.deepStrictEqual(
+        [...new Set(report.exercises[0]?.tasks.map(({ points, status }) => `${status} ${points}`))],
+        ["passed 0", "withheld 0"]
+      )
+      const parsed = (kind: Report.Kind) => JSON.parse(Report.render(kind, report)) as Record<string, unknown>
+      assert.strictEqual(parsed("gradescope")["score"], 0)
+      assert.include(parsed("gradescope")["output"], "they count once nothing fails outside of the tests")
+      assert.strictEqual(parsed("exercism")["status"], "fail")
+      assert.match(Report.render("csv", report), /,failed,0,4,1,passed,/)
+      assert.include(
+        Report.render("junit", report),
+        "name=\"points\" value=\"0\"/><property name=\"max\" value=\"4\"/>"
+      )
+      assert.include(Report.render("junit", report), "they count once nothing fails outside of the tests")
+      assert.include(Report.render("github", report), "not passed | 0 of 4 |")
+    }))
+
+  it.effect("calls a file crashed that ended the process around it", () =>
+    Effect.map(budget, (exercise) => {
+      const verdict = judged(exercise, answer([], { ended: "it was ended by SIGABRT", outside: ["[vitest-pool]"] }))
+      assert.strictEqual(verdict.outcome, "crashed")
+      assert.strictEqual(
+        verdict.problem,
+        "Your file took down the process that ran it (it was ended by SIGABRT). Does it end the program, or fill the memory?"
+      )
+    }))
+
+  it.effect("says that a file throws, where it threw itself", () =>
+    Effect.map(budget, (exercise) => {
+      const said = (message: string, thrown: boolean) =>
+        judged(exercise, answer([], { broken: { message, line: 3, thrown } })).problem
+      assert.strictEqual(said("at import", true), "Your file cannot be loaded. It throws: at import")
+      assert.strictEqual(
+        said("TypeError: x is not iterable", true),
+        "Your file cannot be loaded. It throws: TypeError: x is not iterable."
+      )
+      assert.match(
+        said("TypeError: Cannot assign to read only property 'map' of object", true) ?? "",
+        /loaded\. It changes `map`/
+      )
+      assert.strictEqual(said("Cannot find it", false), "Your file cannot be loaded. Cannot find it")
     }))
 
   it.effect("leaves open what could not be run, and grades the rest", () =>

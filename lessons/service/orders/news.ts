@@ -1,5 +1,5 @@
 /** Users is told of every order that is placed or cancelled: by a message that is stored with the event, and sent after it. */
-import { Effect, type Layer, Option } from "effect"
+import { Effect, Option } from "effect"
 import type { Hooks } from "effect-lifecycle/domain"
 import { Outbox, StateStore } from "effect-lifecycle/store"
 import type { OrderNews } from "../shared/OrderNews.ts"
@@ -32,7 +32,7 @@ const tell = (news: OrderNews) =>
   ).pipe(Effect.catchTag("InvalidMessage", Effect.die))
 
 /** Sends what was kept, again and again until users has taken it. */
-export const NewsLayer: Layer.Layer<never, never, Outbox.Outbox | UsersInbox> = Outbox.layer({
+export const NewsLayer = Outbox.layer({
   topics: [topic],
   publish: (message) => UsersInbox.use((inbox) => inbox.deliver(message))
 })

@@ -38,7 +38,7 @@ export const pack = Command.make(
     ),
     hints: Flag.Boolean("hints").pipe(
       Flag.withDefault(true),
-      Flag.withDescription("let the hints go along with the students' copy")
+      Flag.withDescription("let the hints go along with the students' copy; --no-hints keeps them back")
     ),
     node: Flag.String("node").pipe(
       Flag.optional,
@@ -46,7 +46,7 @@ export const pack = Command.make(
     ),
     course: Flag.String("course").pipe(
       Flag.withDefault("exercises"),
-      Flag.withDescription("The folder of the course")
+      Flag.withDescription("the folder of the course; ./exercises when absent")
     )
   },
   Effect.fn("cli.dev.pack")(function*(given) {

@@ -2,6 +2,7 @@
 import { basename } from "node:path"
 import type { Exercise } from "../../workbook/Catalogue.ts"
 import { maximum } from "../../workbook/Catalogue.ts"
+import { saysWithheld } from "../../workbook/internal/judge.ts"
 import { type Entry, hintsUsed, type Status, type Summary } from "../../workbook/Progress.ts"
 import type { TaskVerdict, Verdict } from "../../workbook/Verdict.ts"
 import type { Hint } from "./learnHints.ts"
@@ -172,10 +173,11 @@ const solvedLine = (state: ScreenState, verdict: Verdict, look: Look): Array<str
 }
 
 /** Why tasks that passed have no points: something that was right is broken. */
-const withheldLines = ({ points, tasks, types }: Verdict, look: Look): Array<string> => {
+const withheldLines = (verdict: Verdict, look: Look): Array<string> => {
+  const { points, tasks, types } = verdict
   const earned = tasks.reduce((sum, task) => sum + (task.passed ? task.points : 0), 0)
   const guards = tasks.filter((task) => task.points === 0 && !task.passed && task.open !== true).map(({ id }) => id)
-  return points > 0 || earned === 0 || guards.length === 0 || types.status === "failed"
+  return points > 0 || earned === 0 || guards.length === 0 || types.status === "failed" || saysWithheld(verdict)
     ? []
     : said(look, look.words.withheld(earned, guards), look.plain ? 0 : 1)
 }

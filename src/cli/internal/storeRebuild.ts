@@ -4,7 +4,7 @@ import { existsSync } from "node:fs"
 import { resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import * as PgStore from "../../store/pg.ts"
-import { type Projection, Projections } from "../../store/Projection.ts"
+import { type Projection, Projections, PromotionFailed } from "../../store/Projection.ts"
 import { SubscriptionPaused, Subscriptions } from "../../store/Subscription.ts"
 import { storeConnection, type Where } from "./storeConnection.ts"
 import { StoreAsked, StoreCannot, StoreFault } from "./storeErrors.ts"
@@ -87,6 +87,12 @@ const build = Effect.fnUntraced(function*(
           ? new StoreFault({
             problem: `Version ${version} of "${name}" cannot take the event at position ${error.position}: ` +
               `${error.reason}\nThe live version is as it was. Mend the handler and run this again: it goes on there.`
+          })
+          : error instanceof PromotionFailed
+          ? new StoreFault({
+            problem:
+              `${error.message}\nThe live version is as it was. Mend the projection and run this again: what is ` +
+              "built is kept."
           })
           : error instanceof Error && "_tag" in error && typeof error._tag === "string"
           ? { _tag: error._tag, message: error.message }

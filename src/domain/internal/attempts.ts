@@ -11,9 +11,10 @@ export const attempts = <A, E, R>(
     for (let attempt = 1;; attempt++) {
       const exit = yield* Effect.exit(self)
       if (Exit.isSuccess(exit)) return exit.value
+      const now = yield* Clock.currentTimeMillis
       const next = Cause.hasInterruptsOnly(exit.cause)
         ? undefined
-        : yield* Effect.exit(step(yield* Clock.currentTimeMillis, Cause.squash(exit.cause)))
+        : yield* Effect.exit(Effect.suspend(() => step(now, Cause.squash(exit.cause))))
       const delay = next !== undefined && Exit.isSuccess(next) ? next.value[1] : undefined
       yield* failed(attempt, delay !== undefined, exit.cause)
       if (delay === undefined) return yield* Effect.failCause(exit.cause)

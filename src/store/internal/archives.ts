@@ -3,8 +3,16 @@ import type { StoredEvent } from "../EventStore.ts"
 import { CannotTruncate, type Keeps } from "../Archive.ts"
 
 /** As the function `truncate_stream` of the migrations numbers them, from 1. */
-export type Problem = "noStream" | "empty" | "snapshot" | "summary" | "subscription" | "tag"
-export const problems: ReadonlyArray<Problem> = ["noStream", "empty", "snapshot", "summary", "subscription", "tag"]
+export type Problem = "noStream" | "empty" | "snapshot" | "summary" | "subscription" | "tag" | "letter"
+export const problems: ReadonlyArray<Problem> = [
+  "noStream",
+  "empty",
+  "snapshot",
+  "summary",
+  "subscription",
+  "tag",
+  "letter"
+]
 
 export const cannot = (
   stream: StoredEvent["stream"],
@@ -20,6 +28,7 @@ export const cannot = (
     snapshot: `no snapshot of ${wanted} ends there or later; write one first`,
     summary: `version ${before} is a "${detail}", not the summary ${wanted}`,
     subscription: `subscription "${detail}" has not handled all of these events`,
+    letter: `an event before it is a dead letter of the subscription "${detail}"; redeliver or discard it first`,
     tag: `an event before it has the tag "${detail}", and decisions over several streams count on it`
   }
   return new CannotTruncate({ category: stream.category, id: stream.id, before, reason: reasons[problem] })

@@ -1,5 +1,5 @@
 /** `DynamicConsistencyBoundary` over any backend: checks queries, and makes and reads what `after` says. */
-import { Effect, Result } from "effect"
+import { Effect, type Fiber, Result } from "effect"
 import { Base64Url } from "effect/encoding"
 import {
   type After,
@@ -9,7 +9,7 @@ import {
   InvalidBoundary,
   type Query
 } from "../DynamicConsistencyBoundary.ts"
-import { InvalidAppend } from "../EventStore.ts"
+import { InvalidAppend, type StreamId } from "../EventStore.ts"
 import * as Tenant from "../Tenant.ts"
 import { prepareOne } from "./appends.ts"
 import type { BoundaryBackend, Item, KnownItem } from "./BoundaryBackend.ts"
@@ -34,15 +34,21 @@ export const make = (backend: BoundaryBackend): DynamicConsistencyBoundary["Serv
         const tags = yield* Effect.fromResult(tagsOf(append))
         const prepared = yield* Effect.withFiber((fiber) => {
           const { commandId, events, expect = "any" } = append
-          // A repetition must find the stream of the first time.
-          const stream = append.stream ?? { category: "Boundary", id: commandId ?? events[0]?.id ?? uuid(fiber) }
-          const { category, id } = stream
-          return Effect.succeed(prepareOne({ stream: { category, id }, expect, events, commandId }, fiber))
+          return Effect.succeed(prepareOne({ stream: streamOf(append, fiber), expect, events, commandId }, fiber))
         })
         if (prepared instanceof InvalidAppend) return yield* prepared
         return yield* backend.append(prepared, tags, items)
       })
   })
+
+/** Where the events go; a repetition must find the stream of the first time. */
+export const streamOf = (
+  { commandId, events, stream }: Append,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Omit<StreamId, "tenant"> =>
+  stream === undefined
+    ? { category: "Boundary", id: commandId ?? events[0]?.id ?? uuid(fiber) }
+    : { category: stream.category, id: stream.id }
 
 const invalid = (field: string, reason: string): Result.Result<never, InvalidBoundary> =>
   Result.fail(new InvalidBoundary({ field, reason }))

@@ -6,8 +6,10 @@ import type { StoreUnavailable } from "../UnitOfWork.ts"
 import * as Appends from "./Appends.ts"
 import * as Checksums from "./Checksums.ts"
 import * as Functions from "./Functions.ts"
+import * as Letters from "./Letters.ts"
 import * as Outbox from "./Outbox.ts"
 import * as Partitions from "./Partitions.ts"
+import * as Rows from "./Rows.ts"
 import * as Sagas from "./Sagas.ts"
 import * as Sealing from "./Sealing.ts"
 import * as Snapshots from "./Snapshots.ts"
@@ -27,7 +29,9 @@ export const all = (schema: string): Record<string, Effect.Effect<void, unknown,
   "0008_tags": Tags.migration(schema),
   "0009_sagas": Sagas.migration(schema),
   "0010_checksums": Checksums.migration(schema),
-  "0011_sealing": Sealing.migration(schema)
+  "0011_sealing": Sealing.migration(schema),
+  "0012_rows": Rows.migration(schema),
+  "0013_letters": Letters.migration(schema)
 })
 
 interface Recorded {

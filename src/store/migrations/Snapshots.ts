@@ -7,10 +7,13 @@ import { SqlClient } from "effect/sql"
  * which ends with the function. Outcomes: 0 removed, 1 no stream, 2 nothing would be left, 3 no snapshot reaches so far, 4
  * the event is no such summary (`detail` is its type), 5 a subscription is not so far (`detail` is its name), 6 one of the
  * events has a tag, so that decisions over several streams count on it (`detail` is the tag). The table of tags comes with
- * a later migration; a function looks for it when it runs.
+ * a later migration; a function looks for it when it runs. Later migrations replace the function by one with more checks.
  */
-const truncate = (schema: string): string =>
-  `create function ${schema}.truncate_stream(
+export const truncate = (
+  schema: string,
+  later: { readonly replace: boolean; readonly checks: string } = { replace: false, checks: "" }
+): string =>
+  `create ${later.replace ? "or replace " : ""}function ${schema}.truncate_stream(
   p_tenant text, p_category text, p_name text, p_before bigint, p_aggregate text, p_fingerprint text, p_summary text,
   out outcome int, out detail text, out removed bigint
 ) language plpgsql set effect_lifecycle.truncating = '${schema.replaceAll("\"", "")}' as $$
@@ -57,7 +60,7 @@ begin
   if found then
     outcome := 6;
     return;
-  end if;
+  end if;${later.checks}
   delete from ${schema}.events e where e.stream_id = v_stream and e.version < p_before;
   get diagnostics removed = row_count;
   update ${schema}.streams set truncated_before = greatest(coalesce(truncated_before, 1), p_before) where id = v_stream;

@@ -1,24 +1,27 @@
 /** A gradebook as a table, as statistics, and as a page for each student. Pure. */
 import type { Gradebook, Mark, Rubric, Statistics, WrongAnswer } from "../Gradebook.ts"
 import type { ExerciseReport, Report, TaskReport } from "../Report.ts"
-import { cell, csvLine, statusOf, withheld } from "./reportFormats.ts"
+import { cell, csvLine, noticesOf, short, statusOf, withheld } from "./reportFormats.ts"
 
 /** What an instructor should look at, for one student. */
 const flags = (report: Report): string =>
-  report.exercises.flatMap((one) =>
-    one.tampered || one.status === "cheated"
-      ? [`${one.id} reached for the grader`]
-      : one.status === "couldNotFinish"
-      ? [`${one.id} could not be checked: grade it again`]
-      : one.open > 0
-      ? [`${one.id} has ${one.open} open ${one.open === 1 ? "point" : "points"}: grade it where PostgreSQL is`]
-      : []
-  ).join("; ")
+  [
+    ...report.exercises.flatMap((one) =>
+      one.tampered || one.status === "cheated"
+        ? [`${one.id} reached for the grader`]
+        : one.status === "couldNotFinish"
+        ? [`${one.id} could not be checked: grade it again`]
+        : one.open > 0
+        ? [`${one.id} has ${one.open} open ${one.open === 1 ? "point" : "points"}: grade it where PostgreSQL is`]
+        : []
+    ),
+    ...noticesOf(report).map((one) => one.replace(/\.$/, ""))
+  ].join("; ")
 
 /** A row a student. */
 export const gradebookCsv = ({ assignment, reports }: Gradebook): string => {
   const ids = assignment.items.map(({ exercise }) => exercise.manifest.id)
-  return csvLine(["learner", ...ids, "points", "max", "passed", "notice"]) + reports.map((report) =>
+  return csvLine(["learner", ...ids, "points", "max", "passed", "notice", "page"]) + reports.map((report) =>
     csvLine([
       report.learner,
       ...ids.map((id) => {
@@ -28,7 +31,8 @@ export const gradebookCsv = ({ assignment, reports }: Gradebook): string => {
       report.totals.points,
       report.totals.max,
       report.totals.passed,
-      flags(report)
+      flags(report),
+      report.page ?? report.learner
     ])
   ).join("")
 }
@@ -61,7 +65,7 @@ const exerciseStatistics = ({ answers, exercise, mean, passed, tasks, wrong }: S
   ...wrong.flatMap((one) => [
     `- ${people(one.learners.length)}${one.failing.length === 0 ? "" : ` failing ${one.failing.join(", ")}`}. ${
       one.failing.length === 0 ? "" : cell(likeness(one, tasks.length))
-    }"${cell(one.message)}" (${cell(one.learners.join(", "))})`
+    }"${cell(short(one.message))}" (${cell(one.learners.join(", "))})`
   ]),
   ...wrong.length === 0 ? [] : [""]
 ]
@@ -81,6 +85,9 @@ export const statisticsPage = (gradebook: Gradebook): string => {
       flags(report) === "" ? [] : [`- ${cell(report.learner)}: ${cell(flags(report))}`, ""]
     ),
     ...statistics.filter((one) => one.answers > 0).flatMap(exerciseStatistics),
+    ...gradebook.unused.length === 0
+      ? []
+      : ["## Not used", "", ...gradebook.unused.map((one) => `- ${cell(one)}`), ""],
     ...unanswered.length === 0 ? [] : ["## Nobody answered", "", `${unanswered.join(", ")}.`, ""],
     "## How it was graded",
     "",
@@ -113,6 +120,7 @@ const markNote = ({ mark, missing, row }: Mark): string =>
 
 const lines = (exercise: ExerciseReport): ReadonlyArray<string> => [
   ...exercise.problem === undefined ? [] : [exercise.problem],
+  ...exercise.notices ?? [],
   ...exercise.typeErrors.map(({ code, line, message }) => `Line ${line}: ${code} ${message}`)
 ]
 
@@ -132,7 +140,13 @@ const weightOf = ({ weight }: ExerciseReport): string => weight === 1 ? "" : `, 
 /** One line for each exercise without a file: a table of tasks that did not run says nothing more. */
 const notHandedIn = ({ exercises }: Report): ReadonlyArray<string> =>
   exercises.flatMap((one) =>
-    one.status === "missing" ? [`${one.id} ${one.title}: 0 of ${one.max} points${weightOf(one)}`] : []
+    one.status === "missing"
+      ? [
+        `${one.id} ${one.title}: 0 of ${one.max} points${weightOf(one)}${
+          (one.notices ?? []).map((notice, index) => `${index === 0 ? ". " : " "}${notice}`).join("")
+        }`
+      ]
+      : []
   )
 
 /** A page for one student. */
@@ -169,6 +183,8 @@ export const studentMarkdown = (report: Report, rubrics: ReadonlyArray<Rubric>):
       ]
     }),
     ...absent.length === 0 ? [] : ["## Not handed in", "", ...absent.map((line) => `- ${cell(line)}`), ""],
+    ...(report.notices ?? []).length === 0 ? [] : ["## Not used", ""],
+    ...(report.notices ?? []).flatMap((sentence) => [`- ${cell(sentence)}`, ""]),
     ...(report.conditions ?? []).length === 0 ? [] : ["## How it was graded", ""],
     ...(report.conditions ?? []).map((sentence) => `- ${cell(sentence)}`),
     ""
@@ -240,6 +256,10 @@ export const studentHtml = (report: Report, rubrics: ReadonlyArray<Rubric>): str
     ...absent.length === 0 ? [] : [
       element("h2", "Not handed in"),
       `<ul>${absent.map((line) => element("li", line)).join("\n")}</ul>`
+    ],
+    ...(report.notices ?? []).length === 0 ? [] : [
+      element("h2", "Not used"),
+      `<ul>${(report.notices ?? []).map((sentence) => element("li", sentence)).join("\n")}</ul>`
     ],
     ...(report.conditions ?? []).length === 0 ? [] : [
       element("h2", "How it was graded"),

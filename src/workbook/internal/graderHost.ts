@@ -4,11 +4,13 @@
  * It runs under plain Node, from source and built, and ends with the process that started it. It does not watch over
  * itself: a file that never comes to an end blocks it, and its parent kills it.
  */
+import { isUtf8 } from "node:buffer"
 import { createHmac, randomBytes } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, relative, resolve, sep } from "node:path"
 import { fileURLToPath } from "node:url"
 import { stripVTControlCharacters } from "node:util"
+import type { SerializedError } from "vitest/node"
 import {
   type Answer,
   canary,
@@ -140,6 +142,28 @@ const native = new Set(["TypeError", "RangeError", "ReferenceError", "SyntaxErro
 const lineIn = (stacks: ReadonlyArray<{ readonly file: string; readonly line: number }> | undefined) =>
   stacks?.find(({ file }) => resolve(file) === subject)?.line
 
+/** Why a module could not be loaded. Only what the file itself threw was thrown at one of its lines. */
+const brokenBy = (
+  { message, name, stacks }: SerializedError
+): NonNullable<Answer["broken"]> => {
+  const line = lineIn(stacks)
+  const thrown = line !== undefined
+  return { message: local(thrown && native.has(name ?? "") ? `${name}: ${message}` : message), line, thrown }
+}
+
+/** How a worker came to an end, where an error is about that; the file took it down. */
+const endOf = (error: unknown): string | undefined => {
+  if (!(error instanceof Error) || !/^\[vitest-pool\]: Worker \S+ emitted error/.test(error.message)) return undefined
+  const [, code, signal] = error.cause instanceof Error
+    ? /(?:exit code (\d+) )?(?:signal (\w+) )?during/.exec(error.cause.message) ?? []
+    : []
+  return signal !== undefined
+    ? `it was ended by ${signal}`
+    : code === undefined
+    ? "it ended in the middle of the check"
+    : `it ended with code ${code}`
+}
+
 /** The learner-facing part of the canary's message, where its signature is right. */
 const signed = (message: string | undefined, secret: string) => {
   const at = message?.lastIndexOf("|") ?? -1
@@ -165,12 +189,16 @@ const check = async ({ parse, vitest }: Loaded, request: CheckRequest): Promise<
     output: "",
     tampered: []
   }
-  const text = readFileSync(request.file, "utf8")
+  const bytes = readFileSync(request.file)
+  const text = bytes.toString("utf8")
   let tree: Node
   try {
     tree = parse(text, "exercise.ts")
   } catch (error) {
-    return { ...nothing, broken: syntaxError(error) }
+    // Half a page of raw bytes would say less.
+    const binary = bytes.includes(0) || !isUtf8(bytes)
+    const message = "It is not a text file, or not one in UTF-8."
+    return { ...nothing, broken: binary ? { message, line: undefined } : syntaxError(error) }
   }
   if (request.given !== undefined) {
     const refusals = refusalsOf(text, tree, { folder: request.folder, given: request.given, imports: request.imports })
@@ -214,6 +242,7 @@ canaryIt(${JSON.stringify(canary)}, () => canaryAssert.strictEqual(1, 2))
       ? local(String(error.message))
       : String(error)
   )
+  const ended = run.unhandledErrors.map(endOf).find((how) => how !== undefined)
   const [broken] = module?.errors() ?? []
   const tampered = [...seal?.tampered ?? []]
   if (broken === undefined && outside.length === 0 && (seal === undefined || canaries.length !== 1)) {
@@ -239,7 +268,8 @@ canaryIt(${JSON.stringify(canary)}, () => canaryAssert.strictEqual(1, 2))
   })
   return {
     ...nothing,
-    broken: broken && { message: local(broken.message), line: lineIn(broken.stacks) },
+    broken: broken && brokenBy(broken),
+    ...ended !== undefined && { ended },
     tests,
     outside,
     output: seal?.output ?? "",

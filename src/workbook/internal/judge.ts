@@ -59,6 +59,23 @@ const openSentence = ({ exercise, open }: Checked): string | undefined => {
     + `${points === 1 ? "1 point stays" : `${points} points stay`} open: neither won nor lost.`
 }
 
+/** What is said of a file that ended the process around it. */
+export const tookDown = (how: string): string =>
+  `Your file took down the process that ran it (${how}). Does it end the program, or fill the memory?`
+
+/** Why a file cannot be loaded; what it threw itself is told as that. */
+const brokenSentence = ({ message, thrown }: NonNullable<Answer["broken"]>): string => {
+  const words = sentence(message)
+  // An error of the language keeps its name, and some have a sentence of their own, such as a change of what is locked.
+  const told = /^A check was ended by a ([^]*)$/.exec(words)?.[1] ?? words
+  return thrown === true && !/^It (?:changes|calls|failed) /.test(words) ? `It throws: ${told}` : words
+}
+
+const once = "they count once"
+
+/** Whether the problem of a verdict says what withholds its points. */
+export const saysWithheld = ({ problem }: Pick<Verdict, "problem">): boolean => problem?.includes(once) === true
+
 /** A verdict for a file that was not run to its end. */
 export const stopped = (
   checked: Checked,
@@ -98,33 +115,44 @@ export const judge = (checked: Checked, answer: Answer): Verdict => {
     return stopped(checked, "cheated", problem, { output: answer.output, tampered: true })
   }
   if (answer.broken !== undefined) {
-    const { line, message } = answer.broken
-    const problem = `Your file cannot be loaded. ${sentence(message)}`
-    return stopped(checked, "failed", problem, { output: answer.output, line })
+    const problem = `Your file cannot be loaded. ${brokenSentence(answer.broken)}`
+    return stopped(checked, "failed", problem, { output: answer.output, line: answer.broken.line })
+  }
+  if (answer.ended !== undefined) {
+    return stopped(checked, "crashed", tookDown(answer.ended), { output: answer.output })
   }
 
   const tasks = taskVerdicts(checked, answer.tests)
   const all = tasks.every((task) => task.passed || task.open === true)
   const typed = types.status !== "failed"
+  const quiet = answer.outside.length === 0
   const earned = tasks.reduce((sum, task) => sum + (task.passed ? task.points : 0), 0)
   // A guard has no points to lose, so without it the others count for nothing: else a wrong answer would have them all.
-  const guarded = tasks.every((task) => task.points > 0 || task.passed || task.open === true)
-  const fine = all && typed && answer.outside.length === 0
+  const guards = tasks.filter((task) => task.points === 0 && !task.passed && task.open !== true).map(({ id }) => id)
+  const fine = all && typed && quiet
   const passed = fine && checked.open === undefined
-  const found = answer.outside.length > 0
-    ? `Something failed that nobody was waiting for. Seen: ${
-      answer.outside.map((one) => `"${sentence(one)}"`).join(", ")
+  const found = quiet ?
+    undefined :
+    `Something failed that nobody was waiting for. Seen: ${
+      [...new Set(answer.outside.map((one) => `"${sentence(one)}"`))].join(", ")
     }.`
-    : !typed && earned > 0
-    ? `The tests give ${earned} ${earned === 1 ? "point" : "points"}; they count once the types hold.`
-    : undefined
-  const problem = [found, openSentence(checked)].filter((one) => one !== undefined).join("\n")
+  // Where nothing but a guard fails, its own message stands beside it.
+  const counts = earned === 0 || (typed && quiet) ?
+    undefined :
+    `The tests give ${earned} ${earned === 1 ? "point" : "points"}; ${once} ${
+      listed([
+        ...typed ? [] : ["the types hold"],
+        ...quiet ? [] : ["nothing fails outside of the tests"],
+        ...guards.length === 0 ? [] : [`${listed(guards)} ${guards.length === 1 ? "passes" : "pass"}`]
+      ])
+    }.`
+  const problem = [found, counts, openSentence(checked)].filter((one) => one !== undefined).join("\n")
   return {
     id: exercise.manifest.id,
     file,
     outcome: passed ? "passed" : fine ? "open" : "failed",
     passed,
-    points: typed && guarded ? earned : 0,
+    points: typed && quiet && guards.length === 0 ? earned : 0,
     maximum: maximum(exercise.manifest),
     tasks,
     types,

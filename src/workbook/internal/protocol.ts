@@ -64,8 +64,12 @@ export interface Answer {
   readonly _tag: "Answer"
   readonly number: number
   readonly refusals: ReadonlyArray<Refusal>
-  /** Why the file could not be loaded. */
-  readonly broken: { readonly message: string; readonly line: number | undefined } | undefined
+  /** Why the file could not be loaded; `thrown` where it was run, and ended with an error of its own. */
+  readonly broken:
+    | { readonly message: string; readonly line: number | undefined; readonly thrown?: boolean | undefined }
+    | undefined
+  /** How the process that ran the file came to an end in the middle of it. */
+  readonly ended?: string | undefined
   readonly tests: ReadonlyArray<Ran>
   /** Errors that no test waited for. */
   readonly outside: ReadonlyArray<string>

@@ -22,8 +22,9 @@ const scored = (points: number): number => Math.round(points * 1000) / 1000
 
 const nameOf = (exercise: ExerciseReport, task: TaskReport): string => `${exercise.id} ${task.id}: ${task.title}`
 
-/** What is said of a task that passed while the types fail. */
-export const withheld = "The tests pass. The points count once the types hold and every guard passes."
+/** What is said of a task that passed while its points are withheld. */
+export const withheld =
+  "The tests pass. The points count once the types hold, every guard passes and nothing fails outside of the tests."
 
 /** Why a task counts nothing, in words. */
 const reasonOf = (exercise: ExerciseReport, task: TaskReport): string => {
@@ -69,7 +70,11 @@ const junitSuite = (report: Report, exercise: ExerciseReport): ReadonlyArray<str
     ["types", exercise.types],
     ["hintsUsed", exercise.hintsUsed]
   ]
-  const errors = [...exercise.problem === undefined ? [] : [exercise.problem], ...typeLines(exercise)]
+  const errors = [
+    ...exercise.problem === undefined ? [] : [exercise.problem],
+    ...exercise.notices ?? [],
+    ...typeLines(exercise)
+  ]
   return [
     `  <testsuite${
       attributes({
@@ -116,7 +121,11 @@ const prefix = (reports: ReadonlyArray<Report>, report: Report): string =>
 
 /** What is known about an exercise besides its tasks. */
 const notes = (exercise: ExerciseReport): ReadonlyArray<string> => {
-  const own = [...exercise.problem === undefined ? [] : [exercise.problem], ...typeLines(exercise)]
+  const own = [
+    ...exercise.problem === undefined ? [] : [exercise.problem],
+    ...exercise.notices ?? [],
+    ...typeLines(exercise)
+  ]
   return own.length === 0 ? [] : [`${exercise.id} ${exercise.title}: ${own.join("\n")}`]
 }
 
@@ -141,6 +150,7 @@ export const gradescope = (reports: ReadonlyArray<Report>): Record<string, unkno
     ...report.assignment === undefined ? [] : [report.assignment],
     ...report.due === undefined ? [] : [`Due: ${report.due}`],
     ...report.exercises.flatMap(notes),
+    ...report.notices ?? [],
     ...report.conditions ?? []
   ])
   const millis = reports.flatMap(({ exercises }) => exercises).reduce((all, { durationMs }) => all + durationMs, 0)
@@ -225,9 +235,11 @@ export const githubAnnotations = (reports: ReadonlyArray<Report>): string =>
       const { file, line, problem } = exercise
       const before = prefix(reports, report)
       const title = `${before}${exercise.id} ${exercise.title}`
-      if (exercise.status === "open") return [annotation(file, line, title, problem ?? "", "warning")]
-      if (problem !== undefined && !ran(exercise)) return [annotation(file, line, title, problem)]
+      const notices = (exercise.notices ?? []).map((one) => annotation(file, undefined, title, one, "warning"))
+      if (exercise.status === "open") return [annotation(file, line, title, problem ?? "", "warning"), ...notices]
+      if (problem !== undefined && !ran(exercise)) return [annotation(file, line, title, problem), ...notices]
       return [
+        ...notices,
         ...problem === undefined ? [] : [annotation(file, line, title, problem)],
         ...exercise.typeErrors.map((one) => annotation(file, one.line, title, `${one.code} ${one.message}`)),
         ...exercise.tasks.filter((task) => task.status === "failed").map((task) =>
@@ -237,9 +249,22 @@ export const githubAnnotations = (reports: ReadonlyArray<Report>): string =>
     })
   ).join("")
 
+/** Text on one line, without characters that would break or move it. */
+const flat = (text: string): string =>
+  text.replaceAll(/\s*[\n\v\f\r\u0085\u2028\u2029]\s*/g, " ").replaceAll(/\p{Cc}/gu, "\uFFFD")
+
 /** Text in a cell of a Markdown table. */
 export const cell = (text: string): string =>
-  text.replaceAll(/[\\`*_[\]<>|&~#]/g, (char) => `&#${char.charCodeAt(0)};`).replaceAll(/\s*\n\s*/g, " ")
+  flat(text).replaceAll(/[\\`*_[\]<>|&~#]/g, (char) => `&#${char.charCodeAt(0)};`)
+
+const longest = 300
+
+/** A message in a list of many: one line without the text that a parser quotes, and not longer than is read there. */
+export const short = (text: string): string => {
+  const lines = text.split("\n").filter((line) => !/^(?:\d+: |\s*\^$)/.test(line))
+  const chars = Array.from(flat(lines.join("\n")).trim())
+  return chars.length <= longest ? chars.join("") : `${chars.slice(0, longest - 2).join("")} …`
+}
 
 const words: Record<ExerciseReport["status"], string> = {
   passed: "passed",
@@ -255,6 +280,12 @@ const words: Record<ExerciseReport["status"], string> = {
 /** How an exercise went, in words. */
 export const statusOf = (exercise: ExerciseReport): string =>
   exercise.untouched === true && exercise.status === "failed" ? "not begun" : words[exercise.status]
+
+/** What was handed in and not used, with the exercise that it was for. */
+export const noticesOf = (report: Report): ReadonlyArray<string> => [
+  ...report.exercises.flatMap(({ id, notices = [] }) => notices.map((one) => `${id}: ${one}`)),
+  ...report.notices ?? []
+]
 
 const summary = (report: Report): ReadonlyArray<string> => [
   ...report.learner === undefined ? [] : [`## ${cell(report.learner)}`, ""],
@@ -274,7 +305,9 @@ const summary = (report: Report): ReadonlyArray<string> => [
       cell(next)
     } |`
   }),
-  ""
+  "",
+  ...noticesOf(report).flatMap((one) => [`- ${cell(one)}`]),
+  ...noticesOf(report).length === 0 ? [] : [""]
 ]
 
 /** Markdown for the page of a workflow's run. */

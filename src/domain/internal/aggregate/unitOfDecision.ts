@@ -1,13 +1,14 @@
-import { type Context, Effect, Option, Result, type Schedule } from "effect"
+import { type Context, Effect, Option, Result, type Schedule, Stream } from "effect"
 import * as EventMeta from "../../../store/EventMeta.ts"
 import type { Appended, EventStore, InvalidAppend, NewEvent } from "../../../store/EventStore.ts"
 import * as Tenant from "../../../store/Tenant.ts"
 import type { StoreUnavailable, UnitOfWork } from "../../../store/UnitOfWork.ts"
 import * as AggregateOwner from "../../AggregateOwner.ts"
 import type * as Command from "../../Command.ts"
-import { ConcurrencyConflict, InvalidPayload, Refused, VersionMismatch } from "../../DomainError.ts"
+import { CommandIdMismatch, ConcurrencyConflict, InvalidPayload, Refused, VersionMismatch } from "../../DomainError.ts"
 import type { Attempted, Hooks, Stored } from "../../Hooks.ts"
 import { beforeStore } from "../hooks.ts"
+import { foreign } from "../http/ifMatch.ts"
 import { writing } from "../unit.ts"
 import { fold } from "./deciding.ts"
 import type { Aggregate, LoadError } from "./definition.ts"
@@ -24,6 +25,8 @@ export interface Stores<P> {
 export interface Decision<State, Event extends { readonly _tag: string }, R, P> {
   readonly aggregate: Aggregate<string, State, Event, Command.AnyAggregate, R, P>
   readonly reply: (state: State, events: ReadonlyArray<Event>, version: number, id: string) => unknown
+  /** What tells the payload from another one under the same command id. */
+  readonly fingerprint: (payload: unknown) => string | undefined
   readonly stores: Stores<P>
   readonly conflicts: Schedule.Schedule<unknown, unknown>
   /** Whether an enclosing transaction owns the attempt. */
@@ -128,7 +131,7 @@ const attempt = <State, Event extends { readonly _tag: string }, R, P>(
     )
     if (trusted === undefined) {
       const done = yield* find
-      if (Option.isSome(done)) return yield* replay(decision, id, done.value)
+      if (Option.isSome(done)) return yield* replay(decision, command, done.value)
     }
 
     const before = trusted ?? (yield* orDieOnUnreadable(
@@ -147,7 +150,12 @@ const attempt = <State, Event extends { readonly _tag: string }, R, P>(
             (version): Effect.Effect<A, E | Doubt> => version === trusted.version ? answer : Effect.fail(doubt)
           ))
     const mismatch = (expected: number, actual: number) =>
-      new VersionMismatch({ aggregate: aggregate.name, id, expected, actual })
+      new VersionMismatch({
+        aggregate: aggregate.name,
+        id,
+        ...(expected === foreign ? {} : { expected }),
+        actual
+      })
     if (expectedVersion !== undefined && expectedVersion !== before.version) {
       return yield* settled(mismatch(expectedVersion, before.version))
     }
@@ -161,7 +169,7 @@ const attempt = <State, Event extends { readonly _tag: string }, R, P>(
 
     const store = Effect.gen(function*() {
       yield* Effect.catch(beforeStore(hooks, command, events), (error) => settled(Effect.fail(error)))
-      const meta = yield* metaOf(command)
+      const meta = yield* metaOf(decision, command)
       const plain: Array<NewEvent> = []
       for (const event of events) {
         const result = aggregate.encode(event)
@@ -196,7 +204,7 @@ const attempt = <State, Event extends { readonly _tag: string }, R, P>(
           )
           : mismatch(expectedVersion, result.actual)
       }
-      if (result.replayed) return yield* trusted === undefined ? replay(decision, id, result) : Effect.fail(doubt)
+      if (result.replayed) return yield* trusted === undefined ? replay(decision, command, result) : Effect.fail(doubt)
       const stored = events.map((event, index): Stored => ({
         type: event._tag,
         version: result.firstVersion + index,
@@ -237,11 +245,14 @@ const attempt = <State, Event extends { readonly _tag: string }, R, P>(
 
 /** The reply that the first run gave: from the state as it was after its append, and its events. */
 const replay = <State, Event extends { readonly _tag: string }, R, P>(
-  { aggregate, reply, stores }: Decision<State, Event, R, P>,
-  id: string,
+  decision: Decision<State, Event, R, P>,
+  command: Decided,
   append: Appended
 ) =>
-  Effect.suspend(() => {
+  Effect.gen(function*() {
+    const { aggregate, reply, stores } = decision
+    const { id } = command.aggregate
+    yield* ofTheSamePayload(decision, command, append)
     const events: Array<Event> = []
     const loaded = foldStored(stores.events, aggregate, id, stores.projection, {
       upTo: append.version,
@@ -249,7 +260,27 @@ const replay = <State, Event extends { readonly _tag: string }, R, P>(
         if (version >= append.firstVersion) events.push(event)
       }
     })
-    return Effect.map(orDieOnUnreadable(loaded), (at) => reply(at.state, events, at.version, id))
+    const at = yield* orDieOnUnreadable(loaded)
+    return reply(at.state, events, at.version, id)
+  })
+
+/** Whether it was this command that came first under its id; what has no fingerprint, or was truncated, is believed. */
+const ofTheSamePayload = <State, Event extends { readonly _tag: string }, R, P>(
+  decision: Decision<State, Event, R, P>,
+  command: Decided,
+  append: Appended
+): Effect.Effect<void, StoreUnavailable | CommandIdMismatch> =>
+  Effect.suspend(() => {
+    const { commandId = "", name } = command
+    const mine = fingerprintIn(decision, command)
+    const stream = { category: decision.aggregate.name, id: command.aggregate.id }
+    const first = decision.stores.events.read(stream, { from: append.firstVersion, limit: 1 })
+    return Stream.runForEach(first, ({ meta, version }) => {
+      const { fingerprint } = meta
+      return version !== append.firstVersion || fingerprint === undefined || mine === undefined || fingerprint === mine
+        ? Effect.void
+        : new CommandIdMismatch({ name, commandId })
+    })
   })
 
 /** An event that cannot be read is for the operator: the caller can do nothing about it. */
@@ -262,9 +293,23 @@ const unstorable = (name: string, error: InvalidAppend): Effect.Effect<never, In
     ? Effect.fail(new InvalidPayload({ name, issues: [{ pointer: "", message: `${error.field} ${error.reason}` }] }))
     : Effect.die(error)
 
-const metaOf = (command: Attempted): Effect.Effect<Readonly<Record<string, string>>> =>
-  Effect.map(EventMeta.current, (ambient) => ({
-    ...ambient,
-    command: command.name,
-    ...(command.commandId === undefined ? {} : { causationId: command.commandId })
-  }))
+const metaOf = <State, Event extends { readonly _tag: string }, R, P>(
+  decision: Decision<State, Event, R, P>,
+  command: Attempted
+): Effect.Effect<Readonly<Record<string, string>>> =>
+  Effect.map(EventMeta.current, (ambient) => {
+    const { commandId, name } = command
+    const fingerprint = commandId === undefined ? undefined : fingerprintIn(decision, command)
+    return {
+      ...ambient,
+      command: name,
+      ...(commandId === undefined ? {} : { causationId: commandId }),
+      ...(fingerprint === undefined ? {} : { fingerprint })
+    }
+  })
+
+/** Metadata outlives what is shredded: of a payload that may be personal it has too little to try names against. */
+const fingerprintIn = <State, Event extends { readonly _tag: string }, R, P>(
+  { aggregate, fingerprint }: Decision<State, Event, R, P>,
+  { payload }: Attempted
+): string | undefined => aggregate.personal ? fingerprint(payload)?.slice(0, 4) : fingerprint(payload)

@@ -1,4 +1,4 @@
-import { type Cause, Context, type Effect, type Schedule, type Scope, type Stream } from "effect"
+import { type Cause, Context, Effect, type Schedule, type Scope, type Stream } from "effect"
 import type { Rpc } from "effect/rpc"
 import type { Broken } from "../../../resilience/Fallback.ts"
 import { Archive } from "../../../store/Archive.ts"
@@ -14,6 +14,7 @@ import { StateStore } from "../../../store/StateStore.ts"
 import { SubjectKeys } from "../../../store/SubjectKeys.ts"
 import { Subscriptions } from "../../../store/Subscription.ts"
 import { UnitOfWork } from "../../../store/UnitOfWork.ts"
+import { InvalidPayload } from "../../DomainError.ts"
 import type * as DomainEvent from "../../DomainEvent.ts"
 import type { EventHandler, Policy } from "../../EventHandler.ts"
 import type * as Hooks from "../../Hooks.ts"
@@ -26,7 +27,9 @@ import type { Middleware } from "../../Middleware.ts"
  * @since 0.1.0
  */
 export interface Sent {
+  /** To hand on: a function runs again under an id it has seen, unless it is in `Domain.idempotent`. */
   readonly commandId: string | undefined
+  /** Only with `versioned`; a command that comes with one is refused otherwise. */
   readonly expectedVersion: number | undefined
   /** Why the handler before this one failed; only in the fallback of another. */
   readonly failed: Cause.Cause<unknown> | undefined
@@ -40,15 +43,23 @@ export interface Sent {
  */
 export type Part =
   | { readonly _tag: "Function" }
-  | {
-    readonly _tag: "Aggregate"
-    readonly aggregate: string
-    readonly events: ReadonlyArray<DomainEvent.Any>
-    /** The collection of its own projection. */
-    readonly rows?: string
-  }
+  | AggregatePart
   | { readonly _tag: "Fallback"; readonly primary: Node; readonly fallback: Node; readonly breaker: boolean }
   | { readonly _tag: "Chain"; readonly links: ReadonlyArray<Node> }
+
+/**
+ * An aggregate that decides a command.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AggregatePart {
+  readonly _tag: "Aggregate"
+  readonly aggregate: string
+  readonly events: ReadonlyArray<DomainEvent.Any>
+  /** The collection of its own projection. */
+  readonly rows?: string
+}
 
 /**
  * A part with its name.
@@ -188,16 +199,33 @@ const pickStores = Context.pick(
   UnitOfWork
 )
 
-/** The events that a part may store. */
-export const eventsOf = (part: Part): ReadonlyArray<DomainEvent.Any> => {
+/** The aggregates that a part is made of. */
+export const aggregatesOf = (part: Part): ReadonlyArray<AggregatePart> => {
   switch (part._tag) {
     case "Function":
       return []
     case "Aggregate":
-      return part.events
+      return [part]
     case "Fallback":
-      return [...eventsOf(part.primary.part), ...eventsOf(part.fallback.part)]
+      return [...aggregatesOf(part.primary.part), ...aggregatesOf(part.fallback.part)]
     case "Chain":
-      return part.links.flatMap((link) => eventsOf(link.part))
+      return part.links.flatMap((link) => aggregatesOf(link.part))
   }
 }
+
+/** The events that a part may store. */
+export const eventsOf = (part: Part): ReadonlyArray<DomainEvent.Any> =>
+  aggregatesOf(part).flatMap(({ events }) => events)
+
+/** A version that nobody would compare with anything. */
+export const unversioned = ({ name }: Hooks.Attempted): Effect.Effect<never, InvalidPayload> =>
+  Effect.fail(
+    new InvalidPayload({
+      name,
+      issues: [{
+        pointer: "/if-match",
+        in: "header",
+        message: "a function handles this command, which has no version to compare. Send it without an expected version"
+      }]
+    })
+  )

@@ -3,7 +3,7 @@ import type { Rpc } from "effect/rpc"
 import type * as Fallback from "../../../resilience/Fallback.ts"
 import { EventStore } from "../../../store/EventStore.ts"
 import { UnitOfWork } from "../../../store/UnitOfWork.ts"
-import type * as Command from "../../Command.ts"
+import * as Command from "../../Command.ts"
 import type * as DomainEvent from "../../DomainEvent.ts"
 import type { EventHandler, EventHandlers, Told } from "../../EventHandler.ts"
 import type * as Query from "../../Query.ts"
@@ -12,7 +12,7 @@ import { decideAndStore, type Decided } from "../aggregate/unitOfDecision.ts"
 import * as HookRunner from "../hooks.ts"
 import { tellStored } from "../tellStored.ts"
 import * as Unit from "../unit.ts"
-import { type Handler, type Sent, storesOf, type StreamHandler } from "./handler.ts"
+import { type Handler, type Sent, storesOf, type StreamHandler, unversioned } from "./handler.ts"
 
 /**
  * The handler of a command that an aggregate decides. `reply` makes the command's success from the state after it, the
@@ -57,6 +57,7 @@ export const aggregateHandler = <
       unit: Context.get(services, UnitOfWork),
       projection: storesOf(on.services) as Context.Context<P>
     }
+    const fingerprint = Command.fingerprint(command)
     const target = (payload: unknown) => ({ name: aggregate.name, id: command.aggregateId(payload as never) })
     return {
       target,
@@ -69,6 +70,7 @@ export const aggregateHandler = <
               {
                 aggregate,
                 reply: options.reply,
+                fingerprint,
                 stores,
                 conflicts: on.conflicts,
                 joined,
@@ -91,8 +93,23 @@ export const aggregateHandler = <
 })
 
 /**
+ * @category models
+ * @since 0.1.0
+ */
+export interface FunctionOptions {
+  /**
+   * The function holds `sent.expectedVersion` against something, such as by sending it on. A command that comes with a
+   * version (`If-Match`) is `InvalidPayload` when absent, because nobody would look at it.
+   */
+  readonly versioned?: boolean | undefined
+}
+
+/**
  * The handler of a command or query that a function handles. The function runs outside a transaction; it may send commands
  * of this layer or others, publish events, and open a `Domain.transaction`.
+ *
+ * It runs each time that the command is sent, also under a command id it has seen: it is given the id, to hand it to
+ * whatever can tell repeats apart. `Domain.idempotent` makes the command happen once under its id.
  *
  * @category constructors
  * @since 0.1.0
@@ -102,7 +119,8 @@ export const handler = <Definition extends Command.Any | Query.Any, R = never>(
   handle: (
     payload: Rpc.Payload<Definition>,
     sent: Sent
-  ) => Effect.Effect<Rpc.Success<Definition>, Rpc.Error<Definition>, R>
+  ) => Effect.Effect<Rpc.Success<Definition>, Rpc.Error<Definition>, R>,
+  options: FunctionOptions = {}
 ): Handler<Definition["_tag"], Exclude<R, Scope.Scope>, Definition> => ({
   kind: "request",
   tag: definition._tag,
@@ -113,12 +131,13 @@ export const handler = <Definition extends Command.Any | Query.Any, R = never>(
     const stores = storesOf(on.services)
     return {
       target: () => undefined,
-      run: ({ attempted: { commandId, expectedVersion, payload }, failed }) =>
+      run: ({ attempted, failed }) => {
+        const { commandId, expectedVersion, payload } = attempted
+        if (options.versioned !== true && expectedVersion !== undefined) return unversioned(attempted)
         // `payload` was decoded by the definition's own schema.
-        Effect.suspend(() => handle(payload as Rpc.Payload<Definition>, { commandId, expectedVersion, failed })).pipe(
-          Effect.scoped,
-          Effect.provideContext(stores)
-        )
+        return Effect.suspend(() => handle(payload as Rpc.Payload<Definition>, { commandId, expectedVersion, failed }))
+          .pipe(Effect.scoped, Effect.provideContext(stores))
+      }
     }
   }
 })
@@ -201,7 +220,7 @@ export const eventHandler = <
   check: () => {},
   handle: (event, told) =>
     // The conditional type of the answer is what `Answer` is, which a generic function cannot show.
-    Effect.scoped(options.handle(event, told)) as Effect.Effect<
+    Effect.scoped(Effect.suspend(() => options.handle(event, told))) as Effect.Effect<
       void | ReadonlyArray<FollowUp<Answer>>,
       E,
       Exclude<R, Scope.Scope>

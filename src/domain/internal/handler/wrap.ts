@@ -55,7 +55,9 @@ const wrapCommand =
       }
       const afterwards: Array<Effect.Effect<void>> = []
       const run = Effect.tap(
-        prepared.run({ attempted, failed: undefined, hooks, afterwards: (effect) => void afterwards.push(effect) }),
+        Effect.suspend(() =>
+          prepared.run({ attempted, failed: undefined, hooks, afterwards: (effect) => void afterwards.push(effect) })
+        ),
         () => afterwards.length === 0 ? Effect.void : Effect.forEach(afterwards, (one) => one, { discard: true })
       )
       const guarded = hooks.length === 0 ? run : withAfterCommand(
@@ -88,7 +90,10 @@ export const around = <A, E, R>(
   request: Request,
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<A, unknown, R> =>
-  middleware.reduceRight<Effect.Effect<A, unknown, R>>((inner, outer) => outer(request, inner), self)
+  middleware.reduceRight<Effect.Effect<A, unknown, R>>(
+    (inner, outer) => Effect.suspend(() => outer(request, inner)),
+    self
+  )
 
 /** An Rpc handler may not be typed to answer with nothing, though `void` is what a command without a success answers. */
 const reply = <R>(self: Effect.Effect<unknown, unknown, R>) => self as Effect.Effect<{}, unknown, R>

@@ -5,7 +5,14 @@ import type { Rpc, RpcSchema } from "effect/rpc"
 import { InvalidOption } from "../../../resilience/InvalidOption.ts"
 import { StoreUnavailable } from "../../../store/UnitOfWork.ts"
 import * as Command from "../../Command.ts"
-import { ConcurrencyConflict, InvalidPayload, Refused, VersionMismatch } from "../../DomainError.ts"
+import {
+  CommandIdMismatch,
+  CommandInProgress,
+  ConcurrencyConflict,
+  InvalidPayload,
+  Refused,
+  VersionMismatch
+} from "../../DomainError.ts"
 import { type Definition, type DefinitionOf, type Definitions, definitionsOf } from "../definitions.ts"
 import { expectedVersion } from "./ifMatch.ts"
 
@@ -121,9 +128,13 @@ export const toHttpGroup = <const Name extends string, const List extends Defini
  * `GET /queries/orders.ById?orderId=o-1`, or what a definition's `http` says. `Domain.toHttpHandlers` makes the layer that
  * runs them.
  *
- * A command reads `Idempotency-Key` as its command id and `If-Match` as the expected version. A stream is answered as a
- * line of JSON for each piece (NDJSON), or as server-sent events. Handlers are taken for their definitions; those of events
- * are left out.
+ * A command reads `Idempotency-Key` as its command id and `If-Match` as the expected version. The handler of a function
+ * honours the first within `Domain.idempotent` and the second where it is `versioned`. A stream is answered as a line of
+ * JSON for each piece (NDJSON), or as server-sent events. Handlers are taken for their definitions; those of events are left
+ * out.
+ *
+ * A request that does not decode is `InvalidPayload`, which names the fields that are wrong, as it is for `Mediator`. Behind
+ * a server that makes problem documents of such requests, that one's document is the answer.
  *
  * Throws `InvalidOption` when a segment of a path is no field of the payload, or a field cannot stand in a query string.
  *
@@ -137,8 +148,12 @@ export const toHttpApi = <const Name extends string, const List extends Definiti
 ): HttpApi.HttpApi<Name, HttpApiGroup.HttpApiGroup<Name, HttpEndpoint<DefinitionOf<List[number]>>>> =>
   HttpApi.make(name).add(toHttpGroup(name, definitions, options))
 
-/** The definition that an endpoint was made of. */
-export class Served extends Context.Service<Served, Definition>()("effect-lifecycle/domain/Served") {}
+/** What an endpoint was made of. */
+export class Served extends Context.Service<Served, {
+  readonly definition: Definition
+  /** `InvalidPayload` as it is declared with. */
+  readonly invalid: Schema.Top
+}>()("effect-lifecycle/domain/Served") {}
 
 const endpointOf = (definition: Definition, options: HttpOptions): HttpApiEndpoint.Top => {
   const { _tag: tag, http, kind } = definition
@@ -163,6 +178,7 @@ const endpointOf = (definition: Definition, options: HttpOptions): HttpApiEndpoi
       throw invalid(tag, "method", "GET", `"POST" or "QUERY" where a field ("${name}") is neither a string nor strings`)
     }
   }
+  const errors = errorsOf(definition, options)
   const endpoint = HttpApiEndpoint.make(method)(tag, path, {
     params: names.length === 0 || fields === undefined ? undefined : pick(fields, (name) => names.includes(name)),
     query: method === "GET" && left > 0 ? rest : undefined,
@@ -176,9 +192,12 @@ const endpointOf = (definition: Definition, options: HttpOptions): HttpApiEndpoi
       : Schema.Struct(rest),
     headers: kind === "command" ? commandHeaders : undefined,
     success: successOf(definition),
-    error: errorsOf(definition, options)
+    error: [...errors.values()]
   } as {}) as unknown as HttpApiEndpoint.Top // of which the types of `options` say nothing
-  const described = endpoint.annotate(Served, definition).annotate(OpenApi.Identifier, tag)
+  const described = endpoint.annotate(Served, {
+    definition,
+    invalid: errors.get(InvalidPayload) ?? withStatus(InvalidPayload)
+  }).annotate(OpenApi.Identifier, tag)
   return definition.description === undefined ? described : described.annotate(OpenApi.Summary, definition.description)
 }
 
@@ -193,13 +212,16 @@ const successOf = (definition: Definition): Schema.Top => {
     : HttpApiSchema.StreamNdjson({ schema: success })
 }
 
-/** Every error has a status of its own, so a union is not one error. */
-const errorsOf = (definition: Definition, { error }: HttpOptions): ReadonlyArray<Schema.Top> => {
+/** Every error has a status of its own, so a union is not one error. By what each is, how it is declared. */
+const errorsOf = (definition: Definition, options: HttpOptions): ReadonlyMap<Schema.Top, Schema.Top> => {
   const schema = definition.kind === "stream"
     ? (definition.successSchema as RpcSchema.Stream<Schema.Top, Schema.Top>).error
     : definition.errorSchema
-  return membersOf(schema).map((one) => error === undefined ? withStatus(one) : error(one as HttpError))
+  return new Map(membersOf(schema).map((one) => [one, declared(one, options)]))
 }
+
+const declared = (one: Schema.Top, { error }: HttpOptions): Schema.Top =>
+  error === undefined ? withStatus(one) : error(one as HttpError)
 
 const membersOf = (schema: Schema.Top): ReadonlyArray<Schema.Top> => {
   if (SchemaAST.isNever(schema.ast)) return []
@@ -208,12 +230,16 @@ const membersOf = (schema: Schema.Top): ReadonlyArray<Schema.Top> => {
     : [schema]
 }
 
-const statusOf = (schema: Schema.Top): unknown => SchemaAST.resolveAt("httpApiStatus")(schema.ast)
+/** An annotation of the schema, or of the place it stands in. */
+export const statusOf = ({ ast }: Schema.Top): number | undefined =>
+  SchemaAST.resolveAt<number>("httpApiStatus")(ast) ?? ast.context?.annotations?.httpApiStatus
 
 const statuses = new Map<Schema.Top, number>([
   [StoreUnavailable, 503],
   [ConcurrencyConflict, 409],
   [VersionMismatch, 412],
+  [CommandIdMismatch, 422],
+  [CommandInProgress, 409],
   [Refused, 403],
   [InvalidPayload, 400]
 ])
@@ -245,7 +271,14 @@ const isFlat = (schema: Schema.Top): boolean => {
 const invalid = (tag: string, option: string, value: string, allowed: string) =>
   new InvalidOption({ module: `Domain.toHttpApi("${tag}")`, option: `http.${option}`, value, allowed })
 
-const version = Schema.String.check(Schema.isPattern(/^(\*|(W\/)?"[\x21\x23-\x7e\x80-\xff]*")$/)).pipe(
+const etag = Schema.isPattern(/^(\*|(W\/)?"[\x21\x23-\x7e\x80-\xff]*")$/, {
+  message: "Expected one ETag in double quotes, such as \"3\", or *"
+})
+const commandId = Schema.isPattern(/^[\x21-\x7e]{1,255}$/, {
+  message: "Expected 1 to 255 visible characters of ASCII"
+})
+
+const version = Schema.String.check(etag).pipe(
   Schema.decodeTo(
     Schema.Union([Schema.Literal("*"), Schema.Int]),
     SchemaTransformation.transformEffect<number | "*", string>({
@@ -259,6 +292,6 @@ const version = Schema.String.check(Schema.isPattern(/^(\*|(W\/)?"[\x21\x23-\x7e
 )
 
 const commandHeaders: CommandHeaders = Schema.Struct({
-  "idempotency-key": Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,255}$/))),
+  "idempotency-key": Schema.optionalKey(Schema.String.check(commandId)),
   "if-match": Schema.optionalKey(version)
 })

@@ -1,4 +1,4 @@
-import { Context, Effect, type Layer, Option, Pull, type Scope, Stream } from "effect"
+import { Context, Effect, Layer, Option, Pull, type Scope, Stream } from "effect"
 import { HttpEffect, type HttpRouter, HttpServerResponse } from "effect/http"
 import { type HttpApi, HttpApiBuilder, type HttpApiEndpoint, type HttpApiGroup } from "effect/http-api"
 import type { Rpc } from "effect/rpc"
@@ -6,6 +6,7 @@ import * as Command from "../../Command.ts"
 import * as Mediator from "../../Mediator.ts"
 import type { Definition } from "../definitions.ts"
 import { Served } from "./api.ts"
+import { layer as layerUndecodable, Undecodable } from "./undecodable.ts"
 
 /**
  * The handlers of a group of `Domain.toHttpApi`, which only translate: they hand each request to the handler that
@@ -39,12 +40,18 @@ export const toHttpHandlers = <
 > => {
   // It can do nothing with what it hands on but that, whatever it is.
   const around = (options.around ?? ((self: unknown) => self)) as Around
-  const endpoints = Object.values((api as unknown as HttpApi.Top).groups[group]?.endpoints ?? {})
-  return HttpApiBuilder.group(api, group, (handlers) =>
+  const whole = api as unknown as HttpApi.Top
+  const own = whole.groups[group]
+  const endpoints = Object.values(own?.endpoints ?? {})
+  // The same group, whose requests say what is wrong with them.
+  const told = own === undefined
+    ? api
+    : { ...whole, groups: { ...whole.groups, [group]: own.middleware(Undecodable) } } as unknown as typeof api
+  return HttpApiBuilder.group(told, group, (handlers) =>
     // Which endpoints the group has is known when it runs; its type says it of the layer.
     (handlers as unknown as Untyped).handleAll(Object.fromEntries(
       endpoints.map((endpoint) => [endpoint.identifier, handlerOf(endpoint, around)])
-    )) as never) as never
+    )) as never).pipe(Layer.provide(layerUndecodable as Layer.Layer<never>)) as never
 }
 
 /**
@@ -80,7 +87,7 @@ const handlerOf = (endpoint: HttpApiEndpoint.Top, around: Around) => {
     const name = endpoint.identifier
     throw new Error(`The endpoint "${name}" has no command or query. Put it into a group of its own`)
   }
-  const definition = served.value
+  const { definition } = served.value
   const isStruct = "fields" in definition.payloadSchema
   return (request: Request): Effect.Effect<unknown, unknown> => {
     const payload = isStruct

@@ -1,5 +1,5 @@
 /** No version is this one, so an ETag that is none of ours never matches (RFC 9110, 13.1.1). */
-const foreign = -1
+export const foreign = -1
 
 /** The version in an `If-Match` header: one strong ETag such as `"3"`. `*` asks for none. */
 export const expectedVersion = (ifMatch: string): number | "*" =>

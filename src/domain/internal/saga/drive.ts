@@ -5,6 +5,7 @@ import * as Fallback from "../../../resilience/Fallback.ts"
 import * as RetrySchedule from "../../../resilience/RetrySchedule.ts"
 import type { Change, Held, StepRecord, Written } from "../../../store/SagaStore.ts"
 import { StoreUnavailable, UnitOfWork } from "../../../store/UnitOfWork.ts"
+import { CommandInProgress } from "../../DomainError.ts"
 import { SagaOverdue } from "../../SagaOutcome.ts"
 import { decode, type Driven, Journal, millisOf, park, Undecodable } from "./journal.ts"
 import { type Action, isBeyondPivot, next } from "./plan.ts"
@@ -339,9 +340,15 @@ const reported = <A>(
 const outcomeOf = (exit: Exit.Exit<unknown, unknown>): Recorder.SagaStepEnded["outcome"] =>
   Exit.isSuccess(exit) ? "success" : isKnown(exit.cause) ? "failure" : "inDoubt"
 
-/** Only a typed failure says that nothing has happened; a store that went away may have gone after its commit. */
+/**
+ * Only a typed failure says that nothing has happened; a store that went away may have gone after its commit, and a command
+ * that is still running may happen.
+ */
 const isKnown = (cause: Cause.Cause<unknown>): boolean =>
-  cause.reasons.length > 0 && cause.reasons.every((reason) => Cause.isFailReason(reason) && !isAway(reason.error))
+  cause.reasons.length > 0 &&
+  cause.reasons.every((reason) =>
+    Cause.isFailReason(reason) && !isAway(reason.error) && !(reason.error instanceof CommandInProgress)
+  )
 
 const isAway = (error: unknown): error is StoreUnavailable => error instanceof StoreUnavailable
 

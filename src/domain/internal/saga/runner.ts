@@ -1,7 +1,7 @@
 /** Workers that run the sagas of some definitions. */
-import { type Duration, Effect, Layer, Schedule } from "effect"
+import { Cause, type Duration, Effect, Layer, Schedule } from "effect"
 import * as Invalid from "../../../resilience/InvalidOption.ts"
-import { SagaStore } from "../../../store/SagaStore.ts"
+import { type Held, invalidOption, SagaStore } from "../../../store/SagaStore.ts"
 import type { UnitOfWork } from "../../../store/UnitOfWork.ts"
 import type { Any, Services } from "./definition.ts"
 import { drive } from "./drive.ts"
@@ -41,25 +41,15 @@ export const runner = <const Sagas extends ReadonlyArray<Any>>(
   options: RunnerOptions = {}
 ): Effect.Effect<never, Invalid.InvalidOption, Services<Sagas[number]> | SagaStore | UnitOfWork> =>
   Effect.gen(function*() {
-    const { attempts = 5, backoff = usualBackoff, ...rest } = options
-    const byVersion = new Map<string, Any>()
-    const problem = checked(attempts) ?? registered(sagas, byVersion)
-    if (problem !== undefined) return yield* problem
-    const store = yield* SagaStore
-    return yield* store.work({
-      ...rest,
-      definitions: [...byVersion.keys()].map((key) => {
-        const [name, version] = JSON.parse(key) as [string, number]
-        return { name, version }
-      }),
-      handle: (held) =>
-        drive(byVersion.get(keyOf(held.saga.name, held.saga.version))?.driven, held, { attempts, backoff })
-    })
+    const work = checked("Saga.runner", sagas, options)
+    if (work instanceof Invalid.InvalidOption) return yield* work
+    return yield* SagaStore.use((store) => store.work(work))
     // The steps need `Services`, which their forgotten types do not say.
   }) as Effect.Effect<never, Invalid.InvalidOption, Services<Sagas[number]> | SagaStore | UnitOfWork>
 
 /**
- * Runs sagas for as long as the layer lives.
+ * Runs sagas for as long as the layer lives. Wrong options, and two definitions of one name and version, fail the layer; what
+ * stops it later is logged.
  *
  * @category layers
  * @since 0.1.0
@@ -67,14 +57,47 @@ export const runner = <const Sagas extends ReadonlyArray<Any>>(
 export const layer = <const Sagas extends ReadonlyArray<Any>>(
   sagas: Sagas,
   options: RunnerOptions = {}
-): Layer.Layer<never, never, Services<Sagas[number]> | SagaStore | UnitOfWork> =>
-  Layer.effectDiscard(Effect.forkScoped(Effect.orDie(runner(sagas, options))))
+): Layer.Layer<never, Invalid.InvalidOption, Services<Sagas[number]> | SagaStore | UnitOfWork> =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const work = checked("Saga.layer", sagas, options)
+    if (work instanceof Invalid.InvalidOption) return yield* work
+    const who = `The worker of the sagas ${
+      work.definitions.map(({ name, version }) => `${name} ${version}`).join(", ")
+    }`
+    yield* runner(sagas, options).pipe(
+      Effect.onError((cause) =>
+        Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(`${who} stopped`, cause)
+      ),
+      Effect.forkScoped
+    )
+  }))
 
 const keyOf = (name: string, version: number): string => JSON.stringify([name, version])
 
-const checked = (attempts: number): Invalid.InvalidOption | undefined => {
+/** What a worker does, or what is wrong with what it was given. */
+const checked = (
+  module: string,
+  sagas: ReadonlyArray<Any>,
+  { attempts = 5, backoff = usualBackoff, ...rest }: RunnerOptions
+) => {
+  const byVersion = new Map<string, Any>()
+  const problem = fewerThanOne(module, attempts) ?? registered(module, sagas, byVersion)
+  if (problem !== undefined) return problem
+  const definitions = [...byVersion.keys()].map((key) => {
+    const [name, version] = JSON.parse(key) as [string, number]
+    return { name, version }
+  })
+  const options = { ...rest, definitions }
+  return invalidOption(module, options) ?? {
+    ...options,
+    handle: (held: Held) =>
+      drive(byVersion.get(keyOf(held.saga.name, held.saga.version))?.driven, held, { attempts, backoff })
+  }
+}
+
+const fewerThanOne = (module: string, attempts: number): Invalid.InvalidOption | undefined => {
   try {
-    Invalid.wholeNumber("Saga.runner", "attempts", attempts, 1)
+    Invalid.wholeNumber(module, "attempts", attempts, 1)
     return undefined
   } catch (error) {
     if (error instanceof Invalid.InvalidOption) return error
@@ -83,12 +106,16 @@ const checked = (attempts: number): Invalid.InvalidOption | undefined => {
 }
 
 /** Each version by its own definition; those that another one continues, by that. */
-const registered = (sagas: ReadonlyArray<Any>, byVersion: Map<string, Any>): Invalid.InvalidOption | undefined => {
+const registered = (
+  module: string,
+  sagas: ReadonlyArray<Any>,
+  byVersion: Map<string, Any>
+): Invalid.InvalidOption | undefined => {
   for (const saga of sagas) {
     const key = keyOf(saga.name, saga.version)
     if (byVersion.has(key)) {
       return new Invalid.InvalidOption({
-        module: "Saga.runner",
+        module,
         option: "sagas",
         value: `two definitions of "${saga.name}" ${saga.version}`,
         allowed: "definitions with a name and version each"

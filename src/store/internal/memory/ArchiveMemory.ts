@@ -60,6 +60,14 @@ const truncate = (
     tags.length > 0 && found.events.some((event) => event.version < before && event.position === position)
   )
   if (tagged !== undefined) return refuse("tag", tagged.tags.toSorted(compareText)[0])
+  const going = new Set(found.events.slice(0, before - 1).map(({ position }) => position))
+  const kept = [...state.deadLetters].flatMap(([name, letters]) =>
+    letters.filter(({ position }) => going.has(position)).map(({ position }) => ({ name, position }))
+  )
+  const [letter] = kept.toSorted((one, other) =>
+    one.position === other.position ? compareText(one.name, other.name) : one.position < other.position ? -1 : 1
+  )
+  if (letter !== undefined) return refuse("letter", letter.name)
   const gone = (event: MemoryEvent) => event.version < before && event.removed !== true
   // What is left of a removed event keeps the places of the others.
   const remove = (event: MemoryEvent): MemoryEvent =>

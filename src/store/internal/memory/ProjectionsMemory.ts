@@ -2,6 +2,7 @@
 import { Effect, HashMap, Option } from "effect"
 import type { ProjectionBackend, VersionRow } from "../projection/ProjectionBackend.ts"
 import type { Database } from "./Database.ts"
+import * as StateStoreMemory from "./StateStoreMemory.ts"
 
 export const make = (database: Database): ProjectionBackend => {
   const rowsOf = (name: string) =>
@@ -16,8 +17,11 @@ export const make = (database: Database): ProjectionBackend => {
       )
     }])
   return {
+    rows: StateStoreMemory.make(database),
+    keeps: () => {},
     share: () => Effect.void,
     lock: () => Effect.void,
+    turn: () => Effect.void,
     list: (names) => Effect.map(Effect.forEach(names.toSorted(), rowsOf), (rows) => rows.flat()),
     find: (name, version) => Effect.map(rowsOf(name), (rows) => rows.find((row) => row.version === version)),
     live: (name) => Effect.map(rowsOf(name), (rows) => rows.find((row) => row.status === "live")),

@@ -166,6 +166,7 @@ const letterOf = (event: StoredEvent, reason: string, attempts: number, at: Date
   version: event.version,
   eventId: event.id,
   type: event.type,
+  truncated: false,
   reason,
   attempts,
   at

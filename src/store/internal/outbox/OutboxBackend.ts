@@ -1,5 +1,5 @@
 /** What a store must have for an outbox: rows that are claimed with a lease and settled under the token of the claim. */
-import type { Effect } from "effect"
+import type { Effect, Scope } from "effect"
 import type { DeadLetter, Message, Status } from "../../Outbox.ts"
 import type { StoreUnavailable } from "../../UnitOfWork.ts"
 
@@ -60,8 +60,8 @@ export interface OutboxBackend {
   readonly prune: (millis: number) => Effect.Effect<number, StoreUnavailable>
   /** Tells other processes that there is something to publish. */
   readonly announce: () => void
-  /** Hears the announcements of other processes, from the first call on. */
-  readonly listen: (heard: () => void) => Effect.Effect<void>
+  /** Hears the announcements of other processes until the scope closes. */
+  readonly listen: (heard: () => void) => Effect.Effect<void, never, Scope.Scope>
   /** How long a message of another process can stay unnoticed. */
   readonly pollMillis: number
 }

@@ -7,7 +7,8 @@ import type { UnitOfWork } from "../../UnitOfWork.ts"
 import { millisOf } from "../duration.ts"
 import { prepareMessage } from "./messages.ts"
 import type { OutboxBackend, PreparedMessage } from "./OutboxBackend.ts"
-import { checked, work } from "./outboxWorker.ts"
+import { work } from "./outboxWorker.ts"
+import { checked } from "./settings.ts"
 import { isStorable } from "../text.ts"
 
 export const make = (backend: OutboxBackend, unit: UnitOfWork["Service"]): Outbox["Service"] => {
@@ -50,7 +51,7 @@ export const make = (backend: OutboxBackend, unit: UnitOfWork["Service"]): Outbo
     enqueueAll,
     run: (options) =>
       Effect.gen(function*() {
-        const settings = checked(options)
+        const settings = checked("Outbox.run", options)
         if (settings instanceof InvalidOption) return yield* settings
         if (yield* unit.isOpen) {
           return yield* Effect.die(
@@ -59,7 +60,7 @@ export const make = (backend: OutboxBackend, unit: UnitOfWork["Service"]): Outbo
         }
         yield* backend.listen(wakeAll)
         return yield* work(backend, workers, settings)
-      }),
+      }).pipe(Effect.scoped),
     status: (options) => backend.status(options?.topics?.filter(isStorable)),
     deadLetters: (options) => backend.deadLetters(options?.topics?.filter(isStorable), limitOf(options?.limit)),
     redeliver: changeOne(backend.redeliver),

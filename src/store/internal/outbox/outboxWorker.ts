@@ -1,27 +1,16 @@
 /** One worker of an outbox: claim, publish, settle, and keep the leases of what it holds. */
-import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, Schedule, Semaphore } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Option, Semaphore } from "effect"
 import * as Recorder from "../../../lifecycle/Recorder.ts"
-import * as Invalid from "../../../resilience/InvalidOption.ts"
 import * as RetrySchedule from "../../../resilience/RetrySchedule.ts"
-import type { Message, Options } from "../../Outbox.ts"
+import type { Message } from "../../Outbox.ts"
 import * as Tenant from "../../Tenant.ts"
+import { loud } from "../background.ts"
 import { millisOf } from "../duration.ts"
 import * as leases from "../leases.ts"
+import { reasonOf } from "../reasons.ts"
 import type { OutboxBackend, Settlement } from "./OutboxBackend.ts"
+import { type Settings, workerName } from "./settings.ts"
 import { Signal } from "../Signal.ts"
-
-export interface Settings<E, R> {
-  readonly publish: Options<E, R>["publish"]
-  readonly topics: ReadonlyArray<string> | undefined
-  readonly batchSize: number
-  readonly concurrency: number
-  readonly leaseMillis: number
-  readonly retry: Schedule.Schedule<unknown, Cause.Cause<unknown>>
-  readonly attempts: number
-  readonly poison: "pause" | "skip"
-  readonly drainMillis: number
-  readonly retentionMillis: number
-}
 
 interface Held extends leases.Leased {
   readonly message: Message
@@ -29,11 +18,6 @@ interface Held extends leases.Leased {
   running: boolean
 }
 
-const longestBackoff = Duration.minutes(5)
-const usualRetry = Schedule.exponential("1 second").pipe(
-  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, longestBackoff))),
-  Schedule.jittered
-)
 /** Between two looks when something is due that cannot be claimed yet. */
 const leastMillis = 10
 const pruneEveryMillis = 60_000
@@ -42,36 +26,13 @@ const observeEveryMillis = 10_000
 /** How long a worker that stops tries to say what it has published. */
 const farewell = "5 seconds"
 
-/** The options with their defaults, or what is wrong with one of them. */
-export const checked = <E, R>(options: Options<E, R>): Settings<E, R> | Invalid.InvalidOption => {
-  const { attempts = 10, batchSize = 100, concurrency = 16, drain = "10 seconds", lease = "30 seconds" } = options
-  const module = "Outbox.run"
-  try {
-    return {
-      publish: options.publish,
-      topics: options.topics,
-      batchSize: Invalid.wholeNumber(module, "batchSize", batchSize, 1, 10_000),
-      concurrency: Invalid.wholeNumber(module, "concurrency", concurrency, 1, 10_000),
-      leaseMillis: Invalid.millisBetween(module, "lease", lease, 100),
-      retry: options.retry ?? usualRetry,
-      attempts: Invalid.wholeNumber(module, "attempts", attempts, 1, 1_000_000),
-      poison: options.poison ?? "pause",
-      drainMillis: Invalid.finiteMillis(module, "drain", drain),
-      retentionMillis: Invalid.finiteMillis(module, "retention", options.retention ?? "7 days")
-    }
-  } catch (error) {
-    if (error instanceof Invalid.InvalidOption) return error
-    throw error
-  }
-}
-
 export const work = <E, R>(
   backend: OutboxBackend,
   workers: Set<() => void>,
   settings: Settings<E, R>
 ): Effect.Effect<never, never, R> =>
   Effect.scoped(Effect.gen(function*() {
-    const { attempts, batchSize, leaseMillis, poison, topics } = settings
+    const { attempts, batchSize, leaseMillis, poison, timeoutMillis, topics } = settings
     const slots = yield* Semaphore.make(settings.concurrency)
     const held = new Map<bigint, Held>()
     /** What has ended and is not settled yet. */
@@ -103,6 +64,7 @@ export const work = <E, R>(
     const bury = (message: Message, reason: string): void =>
       end(message, poison === "pause" && message.key !== undefined ? "paused" : "dead", 0, reason)
 
+    const slow = Effect.die(new Error(`It was not published within the timeout (${timeoutMillis} ms)`))
     const publish = Effect.fnUntraced(function*(one: Held) {
       const { message } = one
       // A message that ends its workers must not be tried for ever.
@@ -111,15 +73,31 @@ export const work = <E, R>(
       }
       if (stopping) return end(message, "released")
       one.running = true
-      const exit = yield* Effect.exit(Effect.provideService(settings.publish(message), Tenant.Current, message.tenant))
+      const exit = yield* Effect.suspend(() => settings.publish(message)).pipe(
+        Effect.timeoutOrElse({ duration: timeoutMillis, orElse: () => slow }),
+        Effect.provideService(Tenant.Current, message.tenant),
+        Effect.exit
+      )
       one.running = false
       if (Exit.isSuccess(exit)) return end(message, "published")
       const delay = message.attempt >= attempts
         ? Option.none()
         : yield* RetrySchedule.delayAfter(settings.retry, message.attempt, exit.cause)
-      const reason = reasonOf(message, exit.cause)
+      const reason = reasonOf(nameOf(message), exit.cause)
       return Option.isNone(delay) ? bury(message, reason) : end(message, "again", millisOf(delay.value), reason)
     })
+
+    /** A message whose fiber ends without saying how must not be held for ever: its schedule has thrown, or was stopped. */
+    const endAnyway = (one: Held, cause: Cause.Cause<unknown>): void => {
+      const { message } = one
+      one.running = false
+      if (held.get(message.sequence) !== one || stopping || isEnded(one)) return
+      const reason = reasonOf(nameOf(message), cause)
+      if (Cause.hasInterruptsOnly(cause) && message.attempt < attempts) end(message, "again", 0, reason)
+      else bury(message, reason)
+    }
+    const isEnded = (one: Held): boolean =>
+      ended.some(({ sequence, token }) => sequence === one.sequence && token === one.token)
 
     const settled = (batch: ReadonlyArray<Settlement>): void => {
       const done = new Set(batch)
@@ -171,7 +149,10 @@ export const work = <E, R>(
         const until = since + leaseMillis
         const one: Held = { message, sequence, token, until, fiber: undefined, running: false }
         held.set(sequence, one)
-        one.fiber = yield* Effect.forkScoped(slots.withPermit(Effect.suspend(() => publish(one))))
+        one.fiber = yield* slots.withPermit(Effect.suspend(() => publish(one))).pipe(
+          Effect.onError((cause) => Effect.sync(() => endAnyway(one, cause))),
+          Effect.forkScoped
+        )
       }
       if (messages.length === free) woken = true // there may be more
     }).pipe(Effect.uninterruptible, Effect.retry(leases.outage), Effect.orDie)
@@ -215,20 +196,21 @@ export const work = <E, R>(
       const running = () => [...held.values()].some((one) => one.running)
       yield* Effect.timeoutOption(signal.until(() => !running()), settings.drainMillis)
       for (const one of held.values()) {
+        const { running } = one
         one.fiber?.interruptUnsafe()
-        const known = ended.some(({ sequence }) => sequence === one.message.sequence)
-        if (!known) end(one.message, one.running ? "again" : "released", 0, "its worker was stopped")
+        if (!isEnded(one)) end(one.message, running ? "again" : "released", 0, "its worker was stopped")
       }
       const last = ended
       const said = yield* Effect.timeoutOption(leases.persist(backend.settle(last)), farewell)
       if (Option.isSome(said)) settled(last)
     })
 
-    yield* Effect.forkScoped(keep)
-    yield* Effect.forkScoped(prune)
-    yield* Effect.forkScoped(observe)
+    const keeping = yield* Effect.forkScoped(keep)
+    yield* Effect.forkScoped(loud(`${workerName(topics)}: its pruning`)(prune))
+    yield* Effect.forkScoped(loud(`${workerName(topics)}: its reports`)(observe))
     return yield* Effect.onExit(
-      loop,
+      // Without renewals every message would be another's in the middle of its publishing.
+      Effect.raceFirst(loop, Fiber.join(keeping)),
       // On a fiber of its own, because this one is being interrupted.
       () => Effect.flatMap(Effect.forkDetach(stop, { startImmediately: true }), Fiber.await)
     )
@@ -237,7 +219,3 @@ export const work = <E, R>(
 const told = { published: "published", again: "retried", dead: "buried", paused: "buried" } as const
 
 const nameOf = ({ id, key, topic }: Message): string => `message ${id} (${topic}${key === undefined ? "" : ` ${key}`})`
-
-/** Names the message, and fits into a row. */
-const reasonOf = (message: Message, cause: Cause.Cause<unknown>): string =>
-  `${nameOf(message)}: ${Cause.pretty(cause)}`.replaceAll("\0", "").toWellFormed().slice(0, 4000).toWellFormed()

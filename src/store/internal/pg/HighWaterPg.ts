@@ -18,8 +18,6 @@ import { orUnavailable } from "./SqlFailure.ts"
 
 export interface HighWaterPg {
   readonly start: Effect.Effect<void>
-  /** Waits for the first `start`. */
-  readonly started: Effect.Effect<void>
   readonly state: Effect.Effect<HighWater>
   readonly markBeyond: (position: bigint) => Effect.Effect<bigint>
   /** Something was appended: look now. */
@@ -148,7 +146,6 @@ export const make = (client: SqlClient.SqlClient, schema: string, pollMillis: nu
 
   return {
     start: Effect.asVoid(latch.open),
-    started: Effect.asVoid(latch.await),
     state: Effect.map(Clock.currentTimeMillis, (now) => ({
       mark,
       highest: highest > mark ? highest : mark,

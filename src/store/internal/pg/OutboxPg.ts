@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { DeadLetter, Message } from "../../Outbox.ts"
 import type { OutboxBackend, Settlement } from "../outbox/OutboxBackend.ts"
-import type { Announcer } from "./announcer.ts"
 import { pruneBatch, wholly } from "./pruning.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"
+import type { Channel } from "./WakeUp.ts"
 
 interface MessageRow {
   readonly seq: unknown
@@ -46,7 +46,7 @@ const outcomes: Readonly<Record<Settlement["outcome"], number>> = {
   released: 4
 }
 
-export const make = (client: SqlClient.SqlClient, schema: string, announcer: Announcer): OutboxBackend => {
+export const make = (client: SqlClient.SqlClient, schema: string, channel: Channel): OutboxBackend => {
   const sql = client.withoutTransforms()
   const retried = retrying(sql)
   const table = `${schema}.outbox`
@@ -142,9 +142,9 @@ export const make = (client: SqlClient.SqlClient, schema: string, announcer: Ann
     redeliver: done("redeliver", text.redeliver),
     discard: done("discard", text.discard),
     prune: (millis) => wholly(Effect.map(query("prune outbox", text.prune, [millis]), ({ length }) => length)),
-    announce: announcer.announce,
-    listen: announcer.listen,
-    pollMillis: announcer.pollMillis
+    announce: channel.announce,
+    listen: channel.listen,
+    pollMillis: channel.pollMillis
   }
 }
 

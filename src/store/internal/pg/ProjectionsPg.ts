@@ -3,9 +3,14 @@ import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { ProjectionBackend, VersionRow } from "../projection/ProjectionBackend.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"
+import * as StateStorePg from "./StateStorePg.ts"
 
 /** The locks are advisory: every append of an inline projection shares one, and a row cannot be shared for nothing. */
-export const make = (client: SqlClient.SqlClient, schema: string): ProjectionBackend => {
+export const make = (
+  client: SqlClient.SqlClient,
+  schema: string,
+  keeps: ProjectionBackend["keeps"]
+): ProjectionBackend => {
   const sql = client.withoutTransforms()
   const retried = retrying(sql)
   const table = `${schema}.projections`
@@ -14,7 +19,10 @@ export const make = (client: SqlClient.SqlClient, schema: string): ProjectionBac
   const columns = "name, version, mode, status"
   const text = {
     share: `select pg_advisory_xact_lock_shared(${key("name")})::text from unnest($1::text[]) as name`,
-    lock: `select pg_advisory_xact_lock(${key("$1")})::text`,
+    lock: `select pg_advisory_xact_lock(${key("name")})::text from unnest($1::text[]) as name`,
+    // No name of a projection holds an `@`.
+    together: `select pg_advisory_xact_lock_shared(${key("$1::text")})::text`,
+    alone: `select pg_advisory_xact_lock(${key("$1::text")})::text`,
     list: `select ${columns} from ${table} where name = any($1::text[]) order by name, version`,
     find: `select ${columns} from ${table} where name = $1 and version = $2::int`,
     live: `select ${columns} from ${table} where name = $1 and status = 'live'`,
@@ -32,9 +40,12 @@ export const make = (client: SqlClient.SqlClient, schema: string): ProjectionBac
   const done = (operation: string, statement: string, parameters: ReadonlyArray<unknown>) =>
     Effect.asVoid(query(operation, statement, parameters))
   return {
+    rows: StateStorePg.locking(client, schema),
+    keeps,
     // In order, so that two appends cannot wait for each other.
     share: (names) => done("share projections", text.share, [names.toSorted()]),
-    lock: (name) => done("lock projection", text.lock, [name]),
+    lock: (names) => done("lock projections", text.lock, [names.toSorted()]),
+    turn: (collection, how) => done("take a turn", text[how], [collection]),
     list: (names) => query("list projections", text.list, [names]),
     find: (name, version) => Effect.map(query("find projection", text.find, [name, version]), ([row]) => row),
     live: (name) => Effect.map(query("find live projection", text.live, [name]), ([row]) => row),

@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { ParkedFor, SagaRecord, State, StepRecord, StepState } from "../../SagaStore.ts"
 import type { ClaimedSaga, Known, SagaBackend } from "../saga/SagaBackend.ts"
-import type { Announcer } from "./announcer.ts"
 import { pruneBatch, wholly } from "./pruning.ts"
 import { orUnavailable, retrying } from "./SqlFailure.ts"
+import type { Channel } from "./WakeUp.ts"
 
 interface StepRow {
   readonly place: number
@@ -42,7 +42,7 @@ interface SagaRow {
 
 const ended = "('completed', 'compensated', 'cancelled', 'abandoned')"
 
-export const make = (client: SqlClient.SqlClient, schema: string, announcer: Announcer): SagaBackend => {
+export const make = (client: SqlClient.SqlClient, schema: string, channel: Channel): SagaBackend => {
   const sql = client.withoutTransforms()
   const retried = retrying(sql)
   const table = `${schema}.sagas`
@@ -194,9 +194,9 @@ export const make = (client: SqlClient.SqlClient, schema: string, announcer: Ann
     cancel: ({ id, name, tenant }, reason) =>
       Effect.map(query("cancel saga", text.cancel, [tenant, name, id, reason]), ({ length }) => length > 0),
     prune: (millis) => wholly(Effect.map(query("prune sagas", text.prune, [millis]), ({ length }) => length)),
-    announce: announcer.announce,
-    listen: announcer.listen,
-    pollMillis: announcer.pollMillis
+    announce: channel.announce,
+    listen: channel.listen,
+    pollMillis: channel.pollMillis
   }
 }
 

@@ -2,6 +2,7 @@
 import { Cause, Context, Effect, type Fiber } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
 import { StoreUnavailable } from "../../UnitOfWork.ts"
+import { Undone } from "../Undone.ts"
 
 /**
  * SQLSTATEs of a server that is shutting down, starting, full, failing or no longer the primary. The driver reports most
@@ -22,20 +23,28 @@ const isAway = (error: SqlError.SqlError): boolean =>
   error.isRetryable || error.reason._tag === "AuthenticationError" || error.reason.operation === "connect" ||
   away.test(codeOf(error) ?? "")
 
+/**
+ * What the server undid because of what others had locked: a deadlock, a conflict of snapshots, or a table of locks that was
+ * full (53200 has no tag of its own).
+ */
+const isUndoing = (error: SqlError.SqlError): boolean =>
+  error.reason._tag === "DeadlockError" || error.reason._tag === "SerializationError" || codeOf(error) === "53200"
+
 /** The `StoreUnavailable` of a lost connection; `undefined` when the error is anything else. */
 export const unavailable = (operation: string, error: unknown): StoreUnavailable | undefined => {
   if (!SqlError.isSqlError(error) || !isAway(error)) return undefined
   const { cause } = error.reason
   const detail = cause instanceof Error && cause.message !== "" ? cause.message : error.message
   const code = codeOf(error)
-  return new StoreUnavailable({ operation, reason: code === undefined ? detail : `${detail} (${code})` })
+  const reason = code === undefined ? detail : `${detail} (${code})`
+  return isUndoing(error) ? new Undone({ operation, reason }) : new StoreUnavailable({ operation, reason })
 }
 
-const contended = new Set(["DeadlockError", "SerializationError", "LockTimeoutError", "StatementTimeoutError"])
+const slow = new Set(["LockTimeoutError", "StatementTimeoutError"])
 
-/** The same of somebody else's statement, whose conflicts and slowness are its own. */
+/** The same of somebody else's statement, whose slowness is its own. */
 export const outage = (operation: string, error: unknown): StoreUnavailable | undefined =>
-  SqlError.isSqlError(error) && contended.has(error.reason._tag) ? undefined : unavailable(operation, error)
+  SqlError.isSqlError(error) && slow.has(error.reason._tag) ? undefined : unavailable(operation, error)
 
 /**
  * Turns a lost connection into one typed `StoreUnavailable`, also where the driver raised it as a defect; any other

@@ -1,5 +1,5 @@
 /** `StateStore` over one `jsonb` table with partial expression indexes. */
-import { Effect, Option } from "effect"
+import { Effect, type Fiber, Option } from "effect"
 import type { SqlClient } from "effect/sql"
 import { type Collection, type QueryOptions, type Row, StateStore } from "../../StateStore.ts"
 import { fieldOf, makeCodecs } from "../codec.ts"
@@ -15,6 +15,14 @@ interface StateRow {
   readonly data: string
 }
 
+/** Without data where there is no row. */
+interface LockedRow extends Pick<StateRow, "version"> {
+  readonly data: string | null
+}
+
+const overwrite = `on conflict (tenant, collection, id) do update
+      set version = excluded.version, data = excluded.data, updated_at = excluded.updated_at`
+
 /** How long a query waits for the writers that are in the way of a new index, before it goes on without. */
 const patience = 250
 
@@ -28,8 +36,7 @@ export const make = (client: SqlClient.SqlClient, schema: string): StateStore["S
       `select id, version, data::text as data from ${schema}.states where tenant = $1 and collection = $2 and id = $3`,
     put:
       `insert into ${schema}.states (tenant, collection, id, version, data) values ($1, $2, $3, $4::bigint, $5::jsonb)
-      on conflict (tenant, collection, id) do update
-      set version = excluded.version, data = excluded.data, updated_at = excluded.updated_at`,
+      ${overwrite}`,
     remove: `delete from ${schema}.states where tenant = $1 and collection = $2 and id = $3`
   }
 
@@ -61,13 +68,7 @@ export const make = (client: SqlClient.SqlClient, schema: string): StateStore["S
       }),
     put: <A, I>(collection: Collection<A, I>, row: Row<A>) =>
       Effect.withFiber((fiber) =>
-        retried(sql.unsafe(text.put, [
-          fiber.getRef(Tenant.Current),
-          collection.name,
-          row.id,
-          row.version,
-          jsonb.stringify(codecOf(collection).encode(row.state))
-        ]))
+        retried(sql.unsafe(text.put, valuesOf(fiber, collection, row, codecOf(collection).encode)))
       ).pipe(orUnavailable("put"), Effect.asVoid),
     remove: <A, I>(collection: Collection<A, I>, id: string) =>
       Effect.withFiber((fiber) => {
@@ -100,6 +101,56 @@ export const make = (client: SqlClient.SqlClient, schema: string): StateStore["S
       })
   })
 }
+
+/**
+ * Rows for those who change what they have read: each belongs to the transaction from when it was first touched, and is
+ * locked and read in one round trip.
+ */
+export const locking = (
+  client: SqlClient.SqlClient,
+  schema: string
+): Pick<StateStore["Service"], "get" | "put" | "remove"> => {
+  const sql = client.withoutTransforms()
+  const codecOf = makeCodecs()
+  const text = {
+    get: `select version, data from ${schema}.lock_state($1, $2, $3)`,
+    put: `insert into ${schema}.states (tenant, collection, id, version, data)
+      select $1::text, $2::text, $3::text, $4::bigint, $5::jsonb from ${schema}.lock_state($1::text, $2::text, $3::text)
+      ${overwrite}`,
+    remove: `select ${schema}.remove_state($1, $2, $3)::text`
+  }
+  return {
+    get: <A, I>(collection: Collection<A, I>, id: string) =>
+      Effect.withFiber((fiber) => {
+        const tenant = fiber.getRef(Tenant.Current)
+        if (!isStorable(id) || !isStorable(tenant)) return Effect.succeedNone
+        return sql.unsafe<LockedRow>(text.get, [tenant, collection.name, id]).pipe(
+          orUnavailable("get"),
+          Effect.flatMap(([row]) =>
+            row === undefined || row.data === null
+              ? Effect.succeed(Option.none<Row<A>>())
+              : Effect.asSome(codecOf(collection).decode(stored({ id, version: row.version, data: row.data })))
+          )
+        )
+      }),
+    put: <A, I>(collection: Collection<A, I>, row: Row<A>) =>
+      Effect.withFiber((fiber) => sql.unsafe(text.put, valuesOf(fiber, collection, row, codecOf(collection).encode)))
+        .pipe(orUnavailable("put"), Effect.asVoid),
+    remove: <A, I>(collection: Collection<A, I>, id: string) =>
+      Effect.withFiber((fiber) => {
+        const tenant = fiber.getRef(Tenant.Current)
+        if (!isStorable(id) || !isStorable(tenant)) return Effect.void
+        return sql.unsafe(text.remove, [tenant, collection.name, id]).pipe(orUnavailable("remove"), Effect.asVoid)
+      })
+  }
+}
+
+const valuesOf = <A>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  { name }: { readonly name: string },
+  { id, state, version }: Row<A>,
+  encode: (state: A) => unknown
+): ReadonlyArray<unknown> => [fiber.getRef(Tenant.Current), name, id, version, jsonb.stringify(encode(state))]
 
 /**
  * Makes the declared indexes of collections where they are missing. `false` when writers were in the way for longer than

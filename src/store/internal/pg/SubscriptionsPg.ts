@@ -6,6 +6,7 @@ import type { SubscriptionBackend } from "../subscription/SubscriptionBackend.ts
 import { isStorable } from "../text.ts"
 import type { HighWaterPg } from "./HighWaterPg.ts"
 import { orUnavailable, outage, retrying } from "./SqlFailure.ts"
+import type { Channel } from "./WakeUp.ts"
 
 /** A partition, beside what is common to all of them. */
 interface DivisionRow {
@@ -23,18 +24,24 @@ interface DivisionRow {
 
 interface LetterRow {
   readonly position: unknown
-  readonly tenant: string
-  readonly category: string
-  readonly name: string
+  /** These are of the event, and null where it is not there any more. */
+  readonly tenant: string | null
+  readonly category: string | null
+  readonly name: string | null
   readonly version: unknown
-  readonly event_id: string
-  readonly type: string
+  readonly event_id: string | null
+  readonly type: string | null
   readonly reason: string
   readonly attempts: number
   readonly at: Date | string
 }
 
-export const make = (client: SqlClient.SqlClient, schema: string, highWater: HighWaterPg): SubscriptionBackend => {
+export const make = (
+  client: SqlClient.SqlClient,
+  schema: string,
+  highWater: HighWaterPg,
+  channel: Channel
+): SubscriptionBackend => {
   const sql = client.withoutTransforms()
   const retried = retrying(sql)
   const subscriptions = `${schema}.subscriptions`
@@ -94,8 +101,8 @@ export const make = (client: SqlClient.SqlClient, schema: string, highWater: Hig
     unbury: `delete from ${schema}.dead_letters where subscription = $1 and position = $2::bigint returning 1 as done`,
     buried: `select d.position, s.tenant, s.category, s.name, e.version, e.event_id, e.type, d.reason, d.attempts, d.at
       from ${schema}.dead_letters d
-      join ${schema}.events e on e.position = d.position
-      join ${schema}.streams s on s.id = e.stream_id
+      left join ${schema}.events e on e.position = d.position
+      left join ${schema}.streams s on s.id = e.stream_id
       where d.subscription = $1 order by d.position`,
     countBuried: `select count(*) as n from ${schema}.dead_letters where subscription = $1`,
     highest: `select coalesce(max(position), 0) as position from ${schema}.events`,
@@ -112,7 +119,7 @@ export const make = (client: SqlClient.SqlClient, schema: string, highWater: Hig
       : Effect.void as Effect.Effect<undefined>
 
   return {
-    start: highWater.start,
+    start: Effect.andThen(highWater.start, channel.listen(highWater.wake)),
     highWater: highWater.state,
     markBeyond: highWater.markBeyond,
     highest: Effect.map(
@@ -175,10 +182,11 @@ export const make = (client: SqlClient.SqlClient, schema: string, highWater: Hig
         Effect.map(query<LetterRow>("dead letters", text.buried, [name]), (rows) =>
           rows.map((row) => ({
             position: BigInt(String(row.position)),
-            stream: { tenant: row.tenant, category: row.category, id: row.name },
-            version: Number(row.version),
-            eventId: row.event_id,
-            type: row.type,
+            stream: { tenant: row.tenant ?? "", category: row.category ?? "", id: row.name ?? "" },
+            version: Number(row.version ?? 0),
+            eventId: row.event_id ?? "",
+            type: row.type ?? "",
+            truncated: row.event_id === null,
             reason: row.reason,
             attempts: row.attempts,
             at: new Date(row.at)

@@ -17,7 +17,9 @@ class Behind {
 const behind = Effect.fail(new Behind())
 
 export type Promote = <A, E, R>(
-  projection: Projection<A, E, R>
+  projection: Projection<A, E, R>,
+  /** Is told each event before it is handled or reacted to. */
+  next?: (event: StoredEvent) => void
 ) => Effect.Effect<"live" | "behind" | "superseded", E | StoreUnavailable, R>
 
 /**
@@ -25,7 +27,9 @@ export type Promote = <A, E, R>(
  * follow. What the old version has not come to by then, the new one reacts to here: its handler has seen it already, or
  * will not see it again.
  */
-export const promoter = ({ backend, states, store, subscriptionBackend, unit }: Dependencies): Promote => {
+export const promoter = (dependencies: Dependencies): Promote => {
+  const { backend, store, subscriptionBackend, unit } = dependencies
+
   const revoked = Effect.fnUntraced(function*(name: string) {
     const before = yield* subscriptionBackend.lock(name)
     if (before === undefined) return undefined
@@ -51,10 +55,10 @@ export const promoter = ({ backend, states, store, subscriptionBackend, unit }: 
     return events.toSorted((one, other) => one.position < other.position ? -1 : 1)
   })
 
-  const change = <A, E, R>(projection: Projection<A, E, R>) =>
+  const change = <A, E, R>(projection: Projection<A, E, R>, next: (event: StoredEvent) => void) =>
     Effect.gen(function*() {
       const { handle, name, react, version } = projection
-      yield* backend.lock(name)
+      yield* backend.lock([name])
       const live = yield* backend.live(name)
       if (live !== undefined && live.version > version) return "superseded" as const
       if (live?.version === version) return "live" as const
@@ -70,20 +74,23 @@ export const promoter = ({ backend, states, store, subscriptionBackend, unit }: 
       const expected = yield* goal(followed === undefined ? undefined : yield* subscriptionBackend.find(followed))
       if (isBehind(looked, expected)) return yield* behind
 
-      const next = yield* revoked(subscriptionOf(name, version))
+      const ready = yield* revoked(subscriptionOf(name, version))
       const old = followed === undefined ? undefined : yield* revoked(followed)
       const target = yield* goal(old)
-      if (next === undefined || isBehind(next, target)) return yield* behind
-      const rows = (event: StoredEvent) => rowsFor(states, projection.collection, event)
-      const reached = highestOf(next) > target ? highestOf(next) : target
-      const unhandled = yield* left(projection, next, reached)
+      if (ready === undefined || isBehind(ready, target)) return yield* behind
+      const made = (f: Projection<A, E, R>["handle"], event: StoredEvent) => {
+        next(event)
+        return asTenant(event, f(event, rowsFor(dependencies, projection.collection, event, "many")))
+      }
+      const reached = highestOf(ready) > target ? highestOf(ready) : target
+      const unhandled = yield* left(projection, ready, reached)
       if (own.mode === "inline") {
-        yield* Effect.forEach(unhandled, (event) => asTenant(event, handle(event, rows(event))), { discard: true })
+        for (const event of unhandled) yield* made(handle, event)
       }
       if (react !== undefined && old !== undefined) {
         const later = new Set(own.mode === "inline" ? [] : unhandled.map(({ position }) => position))
         for (const event of yield* left(projection, old, reached)) {
-          if (!later.has(event.position)) yield* asTenant(event, react(event, rows(event)))
+          if (!later.has(event.position)) yield* made(react, event)
         }
       }
       if (live !== undefined) yield* backend.setStatus(name, live.version, "retired")
@@ -91,9 +98,9 @@ export const promoter = ({ backend, states, store, subscriptionBackend, unit }: 
       return "live" as const
     })
 
-  return (projection) =>
+  return (projection, next = () => {}) =>
     Effect.catchIf(
-      unit.run(change(projection)),
+      unit.run(change(projection, next)),
       (error) => error instanceof Behind,
       () => Effect.succeed("behind" as const)
     )

@@ -1,5 +1,6 @@
 /** What the parts of projections share: how versions are named, and their rows. */
 import { Effect, Option } from "effect"
+import type { DynamicConsistencyBoundary } from "../../DynamicConsistencyBoundary.ts"
 import type { EventStore, StoredEvent } from "../../EventStore.ts"
 import type { Projection, Rows } from "../../Projection.ts"
 import type { Collection, StateStore } from "../../StateStore.ts"
@@ -13,6 +14,7 @@ export interface Dependencies {
   readonly subscriptions: Internals
   readonly subscriptionBackend: SubscriptionBackend
   readonly store: EventStore["Service"]
+  readonly boundary: DynamicConsistencyBoundary["Service"]
   readonly states: StateStore["Service"]
   readonly unit: UnitOfWork["Service"]
 }
@@ -21,17 +23,27 @@ export const subscriptionOf = (name: string, version: number): string => `projec
 
 export const collectionName = (name: string, version: number): string => `${name}@${version}`
 
-/** The rows of a version as its handler sees them for one event. */
-export const rowsFor = <A>(states: StateStore["Service"], of: Collection<A>, event: StoredEvent): Rows<A> => {
-  const put = (id: string, state: A) => states.put(of, { id, version: Number(event.position), state })
+/**
+ * The rows of a version as its handler sees them for one event. Whoever is not the only one that writes them takes each
+ * for its transaction; a subscription in one partition is, because of two owners only one can commit.
+ */
+export const rowsFor = <A>(
+  { backend, states }: Pick<Dependencies, "backend" | "states">,
+  of: Collection<A>,
+  event: StoredEvent,
+  writers: "one" | "many"
+): Rows<A> => {
+  const { get, put, remove } = writers === "one" ? states : backend.rows
+  const rowOf = (id: string, state: A) => ({ id, version: Number(event.position), state })
   return {
-    get: (id) => states.get(of, id),
-    put,
-    remove: (id) => states.remove(of, id),
+    get: (id) => get(of, id),
+    put: (id, state) => put(of, rowOf(id, state)),
+    remove: (id) => remove(of, id),
     modify: (id, f) =>
-      Effect.flatMap(states.get(of, id), (found) => {
+      Effect.flatMap(get(of, id), (found) => {
         const next = f(Option.isSome(found) ? found.value.state : undefined)
-        return next === undefined ? Option.isSome(found) ? states.remove(of, id) : Effect.void : put(id, next)
+        if (next !== undefined) return states.put(of, rowOf(id, next))
+        return Option.isSome(found) ? states.remove(of, id) : Effect.void
       }),
     query: (options) => states.query(of, options)
   }

@@ -1,5 +1,5 @@
 /** What a store must have for sagas: rows that are claimed with a lease and written under the token of the claim. */
-import type { Effect } from "effect"
+import type { Effect, Scope } from "effect"
 import type { Change, ListOptions, SagaRecord, State, Written } from "../../SagaStore.ts"
 import type { StoreUnavailable } from "../../UnitOfWork.ts"
 
@@ -68,7 +68,7 @@ export interface SagaBackend {
   readonly prune: (millis: number) => Effect.Effect<number, StoreUnavailable>
   /** Tells other processes that there is something to do, or to see. */
   readonly announce: () => void
-  /** Hears the announcements of other processes, from the first call on. */
-  readonly listen: (heard: () => void) => Effect.Effect<void>
+  /** Hears the announcements of other processes until the scope closes. */
+  readonly listen: (heard: () => void) => Effect.Effect<void, never, Scope.Scope>
   readonly pollMillis: number
 }

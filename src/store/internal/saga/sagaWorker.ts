@@ -1,19 +1,15 @@
 /** One worker of sagas: claims what is due, brings each on, and keeps the leases of what it holds. */
 import { Cause, Clock, Effect, Exit, Fiber, Option } from "effect"
-import * as Invalid from "../../../resilience/InvalidOption.ts"
 import { type Held, isEnded, type WorkOptions } from "../../SagaStore.ts"
 import type { UnitOfWork } from "../../UnitOfWork.ts"
+import { loud } from "../background.ts"
 import * as leases from "../leases.ts"
-import type { ClaimedSaga, Known, SagaBackend } from "./SagaBackend.ts"
+import type { ClaimedSaga, SagaBackend } from "./SagaBackend.ts"
+import type { Limits } from "./settings.ts"
 import { Signal } from "../Signal.ts"
 
-export interface Settings<R> {
+export interface Settings<R> extends Limits {
   readonly handle: WorkOptions<R>["handle"]
-  readonly known: Known
-  readonly concurrency: number
-  readonly leaseMillis: number
-  readonly drainMillis: number
-  readonly retentionMillis: number
 }
 
 interface Holding extends leases.Leased {
@@ -30,29 +26,6 @@ const pruneEveryMillis = 60_000
 export const backoffMillis = (attempts: number): number => Math.min(300_000, 1000 * 2 ** Math.min(20, attempts - 1))
 /** How long a worker that stops tries to give back what it holds. */
 const farewell = "5 seconds"
-
-/** The options with their defaults, or what is wrong with one of them. */
-export const checked = <R>(options: WorkOptions<R>): Settings<R> | Invalid.InvalidOption => {
-  const { concurrency = 16, drain = "10 seconds", lease = "30 seconds", orphanAfter = "1 minute" } = options
-  const module = "SagaStore.work"
-  try {
-    return {
-      handle: options.handle,
-      known: {
-        names: options.definitions.map(({ name }) => name),
-        versions: options.definitions.map(({ version }) => version),
-        orphanMillis: Invalid.finiteMillis(module, "orphanAfter", orphanAfter)
-      },
-      concurrency: Invalid.wholeNumber(module, "concurrency", concurrency, 1, 10_000),
-      leaseMillis: Invalid.millisBetween(module, "lease", lease, 100),
-      drainMillis: Invalid.finiteMillis(module, "drain", drain),
-      retentionMillis: Invalid.finiteMillis(module, "retention", options.retention ?? "30 days")
-    }
-  } catch (error) {
-    if (error instanceof Invalid.InvalidOption) return error
-    throw error
-  }
-}
 
 export interface Surroundings {
   readonly backend: SagaBackend
@@ -107,7 +80,8 @@ export const work = <R>(
         Effect.gen(function*() {
           const { ageMillis, saga } = one.claimed
           const isStopping = () => stopping && !promised.has(one.claimed)
-          const exit = yield* Effect.exit(restore(handle({ saga, ageMillis, isStopping, write: write(one) })))
+          const handled = Effect.suspend(() => handle({ saga, ageMillis, isStopping, write: write(one) }))
+          const exit = yield* Effect.exit(restore(handled))
           if (one.released || !isHeld(one)) return
           // What it could not bring to a point, another attempt may: at once where it only was stopped.
           const failed = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
@@ -182,10 +156,11 @@ export const work = <R>(
       yield* Fiber.interruptAll([...held.values()].flatMap(({ fiber }) => fiber === undefined ? [] : [fiber]))
     })
 
-    yield* Effect.forkScoped(keep)
-    yield* Effect.forkScoped(prune)
+    const keeping = yield* Effect.forkScoped(keep)
+    yield* Effect.forkScoped(loud(`The worker of the sagas ${known.names.join()}: its pruning`)(prune))
     return yield* Effect.onExit(
-      loop,
+      // Without renewals every saga would be another's in the middle of a step.
+      Effect.raceFirst(loop, Fiber.join(keeping)),
       // On a fiber of its own, because this one is being interrupted.
       () => Effect.flatMap(Effect.forkDetach(stop, { startImmediately: true }), Fiber.await)
     )

@@ -7,7 +7,8 @@ import type { UnitOfWork } from "../../UnitOfWork.ts"
 import { millisOf } from "../duration.ts"
 import type { ClaimedSaga, FullKey, SagaBackend } from "./SagaBackend.ts"
 import * as luggage from "./sagaLuggage.ts"
-import { checked, work } from "./sagaWorker.ts"
+import { work } from "./sagaWorker.ts"
+import { checked } from "./settings.ts"
 import { isStorable } from "../text.ts"
 
 const longest = 255
@@ -21,8 +22,8 @@ export const make = (backend: SagaBackend, unit: UnitOfWork["Service"]): SagaSto
     for (const listener of listeners) listener()
   }
   const changed = unit.afterCommit(Effect.sync(() => {
-    hear()
     backend.announce()
+    hear()
   }))
 
   const full = (key: SagaKey): Effect.Effect<FullKey> =>
@@ -86,16 +87,16 @@ export const make = (backend: SagaBackend, unit: UnitOfWork["Service"]): SagaSto
       }),
     work: (options) =>
       Effect.gen(function*() {
-        const settings = checked(options)
-        if (settings instanceof InvalidOption) return yield* settings
+        const limits = checked("SagaStore.work", options)
+        if (limits instanceof InvalidOption) return yield* limits
         if (yield* unit.isOpen) {
           return yield* Effect.die(
             new Error("SagaStore.work inside a transaction would wait for its commit; call it after the commit")
           )
         }
         yield* backend.listen(hear)
-        return yield* work({ backend, changed, promised, unit, workers }, settings)
-      }),
+        return yield* work({ backend, changed, promised, unit, workers }, { ...limits, handle: options.handle })
+      }).pipe(Effect.scoped),
     promise: (key) =>
       Effect.map(full(key), (key) => {
         if (workers.size > 0) promises.add(keyOf(key))

@@ -1,5 +1,5 @@
 /** What a store must have for subscriptions: a mark, and rows for partitions, owners and dead letters. */
-import type { Effect } from "effect"
+import type { Effect, Scope } from "effect"
 import type { StoredEvent } from "../../EventStore.ts"
 import type { DeadLetter, HighWater } from "../../Subscription.ts"
 import type { StoreUnavailable } from "../../UnitOfWork.ts"
@@ -19,8 +19,8 @@ export interface Hold {
 }
 
 export interface SubscriptionBackend {
-  /** Begins to follow the log; once is enough, more does no harm. */
-  readonly start: Effect.Effect<void>
+  /** Begins to follow the log, and hears what other processes append until the scope closes. */
+  readonly start: Effect.Effect<void, never, Scope.Scope>
   readonly highWater: Effect.Effect<HighWater>
   /** Waits until the mark is beyond the position, and answers the mark. */
   readonly markBeyond: (position: bigint) => Effect.Effect<bigint>

@@ -3,6 +3,8 @@ import { Cause, Clock, Effect, Exit, Fiber, Option, Schedule, Stream } from "eff
 import type { EventStore, StoredEvent } from "../../EventStore.ts"
 import type { Filter } from "../../Subscription.ts"
 import { StoreUnavailable, type UnitOfWork } from "../../UnitOfWork.ts"
+import { reasonOf } from "../reasons.ts"
+import { Undone } from "../Undone.ts"
 import type { Plan } from "./division.ts"
 import type { Progress } from "./progress.ts"
 import type { Checkpoint, Hold, SubscriptionBackend } from "./SubscriptionBackend.ts"
@@ -17,8 +19,8 @@ export interface Stores {
 export interface Work<E, R> {
   readonly name: string
   readonly filter: Filter
-  /** Handles what shares a transaction, inside it; called anew for every attempt. */
-  readonly handle: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<void, E, R>
+  /** Handles what shares a transaction, inside it, for one of so many partitions; called anew for every attempt. */
+  readonly handle: (events: ReadonlyArray<StoredEvent>, partitions: number) => Effect.Effect<void, E, R>
   readonly batchSize: number
   readonly retry: Schedule.Schedule<unknown, Cause.Cause<unknown>>
   readonly poison: "pause" | "skip"
@@ -105,16 +107,7 @@ export const follow = <E, R>(
   const move = (state: State, to: Checkpoint) =>
     Effect.flatMap(backend.move(hold, state.stored, to), (moved) => moved ? Effect.succeed(to) : Effect.fail(refused))
 
-  /** What says nothing about the event: the store is away, or the partition is somebody else's. */
-  const ownFailure = (cause: Cause.Cause<unknown>): StoreUnavailable | Refused | undefined => {
-    for (const reason of cause.reasons) {
-      const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
-      if (error instanceof StoreUnavailable || error instanceof Refused) return error
-      const outage = backend.outageOf(error)
-      if (outage !== undefined) return outage
-    }
-    return undefined
-  }
+  const ownFailure = (cause: Cause.Cause<unknown>) => storeFailure(backend, cause)
 
   const slow = Effect.die(new Error(`The handler was not done within its timeout (${timeoutMillis} ms)`))
   /** `untouched` says what follows when there was nothing to do: nothing was done that could be undone. */
@@ -126,7 +119,7 @@ export const follow = <E, R>(
   ) =>
     Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<A | Checkpoint, E | StoreUnavailable | Refused, R> => {
       busy(now)
-      const handled = handle(events)
+      const handled = handle(events, count)
       if (isDone(handled)) return untouched
       const checkpoint = { position: to, paused: undefined }
       return commit(state, checkpoint, Effect.timeoutOrElse(handled, { duration: timeoutMillis, orElse: () => slow }))
@@ -143,10 +136,12 @@ export const follow = <E, R>(
     })
     return yield* attempt.pipe(
       Effect.retry({ schedule: retry, while: (cause) => ownFailure(cause) === undefined }),
+      // A schedule that throws has ended: the handler's own defects are failures by now.
+      Effect.catchDefect((defect) => Effect.fail(Cause.die(defect))),
       Effect.catch((cause): Effect.Effect<Checkpoint, StoreUnavailable | Refused> => {
         const own = ownFailure(cause)
         if (own !== undefined) return Effect.fail(own)
-        const reason = reasonOf(event, cause)
+        const reason = reasonOf(nameOf(event), cause)
         return poison === "skip"
           ? Effect.tap(
             commit(state, { position: to, paused: undefined }, backend.bury(name, event, reason, attempts)),
@@ -218,10 +213,12 @@ export const follow = <E, R>(
     if (events.length === 1) return yield* oneByOne(state, events, to)
     const untouched = to < upTo ? passed(to) : Effect.flatMap(move(state, { position: to, paused: undefined }), stateOf)
     return yield* handleAll(state, events, to, untouched).pipe(
+      Effect.retry({ times: 1, while: (cause) => ownFailure(cause) instanceof Undone }),
       Effect.flatMap((done) => "stored" in done ? Effect.succeed(done) : stateOf(done)),
       Effect.catch((cause) => {
         const own = ownFailure(cause)
-        return own === undefined ? oneByOne(state, events, to) : Effect.fail(own)
+        // Of two that wait for each other one is undone: by itself an event holds the least that others can wait for.
+        return own === undefined || own instanceof Undone ? oneByOne(state, events, to) : Effect.fail(own)
       })
     )
   })
@@ -244,11 +241,23 @@ export const follow = <E, R>(
 
 const refused = new Refused()
 
+/** What says nothing about an event: the store is away, or the partition is somebody else's. */
+export const storeFailure = (
+  backend: SubscriptionBackend,
+  cause: Cause.Cause<unknown>
+): StoreUnavailable | Refused | undefined => {
+  for (const reason of cause.reasons) {
+    const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
+    if (error instanceof StoreUnavailable || error instanceof Refused) return error
+    const outage = backend.outageOf(error)
+    if (outage !== undefined) return outage
+  }
+  return undefined
+}
+
 /** Whether an effect is a success that is there already. */
 export const isDone = (effect: Effect.Effect<unknown, unknown, unknown>): boolean =>
   Exit.isExit(effect) && Exit.isSuccess(effect)
 
-/** Names the event, and fits into a row. */
-const reasonOf = (event: StoredEvent, cause: Cause.Cause<unknown>): string =>
-  `${event.type} (version ${event.version} of ${event.stream.category} ${event.stream.id}): ${Cause.pretty(cause)}`
-    .replaceAll("\0", "").toWellFormed().slice(0, 4000).toWellFormed()
+export const nameOf = (event: StoredEvent): string =>
+  `${event.type} (version ${event.version} of ${event.stream.category} ${event.stream.id})`

@@ -1,28 +1,25 @@
 /** `Subscriptions` over any backend. */
-import { Effect, Option, Schedule, Stream } from "effect"
+import { Effect, Option, Schedule, Scope, Stream } from "effect"
 import * as Recorder from "../../../lifecycle/Recorder.ts"
 import { InvalidOption } from "../../../resilience/InvalidOption.ts"
 import type { EventStore, StoredEvent } from "../../EventStore.ts"
-import { type Options, SubscriptionPaused, Subscriptions } from "../../Subscription.ts"
+import { EventTruncated, type Options, SubscriptionPaused, Subscriptions } from "../../Subscription.ts"
 import * as Tenant from "../../Tenant.ts"
 import type { UnitOfWork } from "../../UnitOfWork.ts"
 import { lowest } from "./division.ts"
-import { millisOf } from "../duration.ts"
 import * as owner from "./owner.ts"
 import { isDone, lookEveryMillis, persist } from "./partition.ts"
 import { Progress } from "./progress.ts"
+import { checked } from "./settings.ts"
 import type { SubscriptionBackend } from "./SubscriptionBackend.ts"
-import { isStorable } from "../text.ts"
 import { uuid } from "../uuid.ts"
 
 const pageSize = 500
-/** How long a handler may take where nobody says so. */
-const leastTimeoutMillis = 60_000
-const usualRetry = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 3 }))
+export const usualRetry = Schedule.exponential("100 millis").pipe(Schedule.upTo({ times: 3 }))
 
 /** As `Options`, with one handler for everything that shares a transaction. */
 export interface BatchOptions<E, R> extends Omit<Options<E, R>, "handle"> {
-  readonly handle: (events: ReadonlyArray<StoredEvent>) => Effect.Effect<void, E, R>
+  readonly handle: (events: ReadonlyArray<StoredEvent>, partitions: number) => Effect.Effect<void, E, R>
 }
 
 export interface Internals {
@@ -74,43 +71,38 @@ export const make = (
 
   const runBatches = <E, R>(options: BatchOptions<E, R>): Effect.Effect<never, InvalidOption, R> =>
     Effect.gen(function*() {
-      const {
-        batchSize = 100,
-        categories,
-        from = "start",
-        handle,
-        lease = "10 seconds",
-        name,
-        partitions = 1,
-        poison = "pause",
-        retry = usualRetry,
-        tenants,
-        timeout,
-        types
-      } = options
-      const leaseMillis = millisOf(lease)
-      const timeoutMillis = timeout === undefined ? Math.max(leastTimeoutMillis, leaseMillis) : millisOf(timeout)
-      yield* check({ name, batchSize, partitions, leaseMillis, timeoutMillis })
+      const { categories, from = "start", handle, name, poison = "pause", retry = usualRetry, tenants, types } = options
+      const limits = checked("Subscriptions.run", options)
+      if (limits instanceof InvalidOption) return yield* limits
+      const { batchSize, leaseMillis, partitions, timeoutMillis } = limits
       yield* outside("Subscriptions.run")
-      yield* backend.start
       const fiber = yield* Effect.withFiber(Effect.succeed)
       const recorder = fiber.getRef(Recorder.Current)
-      const position = from === "start" ? 0n : yield* persist(Effect.gen(function*() {
+      const start = from === "start" ? Effect.succeed(0n) : persist(Effect.gen(function*() {
         return (yield* backend.find(name)) === undefined ? yield* end : 0n
       }))
-      return yield* owner.run({ backend, store, unit }, {
-        name,
-        filter: { categories, types, tenants },
-        handle,
-        batchSize,
-        retry,
-        poison,
-        leaseMillis,
-        timeoutMillis,
-        progress: progressOf(name),
-        buried: () => recorder?.({ _tag: "EventBuried", subscription: name }, fiber)
-      }, { owner: uuid(fiber), count: partitions, position })
+      return yield* following(Effect.flatMap(start, (position) =>
+        owner.run({ backend, store, unit }, {
+          name,
+          filter: { categories, types, tenants },
+          handle,
+          batchSize,
+          retry,
+          poison,
+          leaseMillis,
+          timeoutMillis,
+          progress: progressOf(name),
+          buried: () => recorder?.({ _tag: "EventBuried", subscription: name }, fiber)
+        }, { owner: uuid(fiber), count: partitions, position })))
     })
+
+  /** A scope of its own: one that handlers need is their caller's. */
+  const following = <E, R>(self: Effect.Effect<never, E, R>): Effect.Effect<never, E, R> =>
+    Effect.acquireUseRelease(
+      Scope.make(),
+      (scope) => Effect.andThen(Scope.provide(backend.start, scope), self),
+      (scope, exit) => Scope.close(scope, exit)
+    )
 
   /** The highest position there is, once nothing below it can appear any more. */
   const end = Effect.gen(function*() {
@@ -208,9 +200,13 @@ export const make = (
         const events = yield* Stream.runCollect(
           store.readAll({ after: position - 1n, upTo: position, tenants: "all", limit: 1 })
         )
-        yield* Effect.forEach(events, (event) => asTenant(event, handle(event)), { discard: true })
+        const [event] = events
+        // A failure undoes the transaction, so the letter stays.
+        if (event === undefined) return yield* new EventTruncated({ subscription: name, position })
+        yield* asTenant(event, handle(event))
         return true
       })),
+    discard: backend.unbury,
     remove: (name) =>
       unit.run(Effect.gen(function*() {
         const found = yield* backend.lock(name)
@@ -222,28 +218,4 @@ export const make = (
       }))
   })
   return { service, runBatches }
-}
-
-const check = (
-  { batchSize, leaseMillis, name, partitions, timeoutMillis }: {
-    readonly name: string
-    readonly batchSize: number
-    readonly partitions: number
-    readonly leaseMillis: number
-    readonly timeoutMillis: number
-  }
-): Effect.Effect<void, InvalidOption> => {
-  const refuse = (option: string, value: string, allowed: string) =>
-    Effect.fail(new InvalidOption({ module: "Subscriptions.run", option, value, allowed }))
-  if (name === "" || name.length > 255 || !isStorable(name)) {
-    return refuse("name", JSON.stringify(name), "1 to 255 characters without NUL and half surrogate pairs")
-  }
-  if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > 10_000) {
-    return refuse("batchSize", String(batchSize), "a whole number from 1 to 10000")
-  }
-  if (!Number.isInteger(partitions) || partitions < 1 || partitions > 256) {
-    return refuse("partitions", String(partitions), "a whole number from 1 to 256")
-  }
-  if (timeoutMillis < 1) return refuse("timeout", `${timeoutMillis} ms`, "1 ms or more")
-  return leaseMillis >= 100 ? Effect.void : refuse("lease", `${leaseMillis} ms`, "100 ms or more")
 }

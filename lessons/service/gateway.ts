@@ -4,7 +4,7 @@
  * `/api/users` goes to users as `/users`; `/users` and the host `users.localhost` lead there too. Orders and payments alike.
  * `/lifecycle` is the page of users: of one of its processes, where there are several, and a cookie keeps a browser with it.
  */
-import { Effect, Layer, type Scope } from "effect"
+import { Effect, Layer, Scope } from "effect"
 import { Gateway, GatewayConfig } from "effect-lifecycle/gateway"
 import { Logs } from "effect-lifecycle/observability"
 import type { ListenError } from "effect-lifecycle/server/NodeListener"
@@ -93,11 +93,15 @@ const open = Effect.fnUntraced(function*(
   }
 ) {
   const { log, targets } = options
-  // For as long as the gateway, and not only until it listens.
-  const telemetry = yield* Layer.build(
-    Layer.fresh(Logs.layer({ service: "gateway", ...(log === undefined ? {} : { sink: log }) }))
-  )
-  const gateway = yield* Effect.provide(Effect.flatMap(configure(targets, listen), Gateway.make), telemetry)
+  const build = Effect.gen(function*() {
+    // For as long as the gateway, and not only until it listens.
+    const telemetry = yield* Layer.build(
+      Layer.fresh(Logs.layer({ service: "gateway", ...(log === undefined ? {} : { sink: log }) }))
+    )
+    return yield* Effect.provide(Effect.flatMap(configure(targets, listen), Gateway.make), telemetry)
+  })
+  // Several doors may end at once, but each lets its requests end before it closes its log.
+  const gateway = yield* Scope.provide(build, yield* Scope.fork(yield* Effect.scope))
   return {
     ...gateway,
     lead: (targets: Targets) => Effect.orDie(Effect.flatMap(configure(targets, listen), gateway.reload))
@@ -110,14 +114,20 @@ const openNear = (options: Options, listen: Parameters<typeof open>[1]) =>
     Effect.catchTag("ListenError", () => open(options, { ...listen, port: 0 }))
   )
 
-/** Listens until the scope closes; then lets requests under way end. */
+/** Listens until the scope closes; then lets requests under way end, at both doors at once. */
 export const openDoors = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<Doors, ListenError, Scope.Scope> {
   const tls = yield* Certificate.make(services)
   const routes = toAll
-  const http = yield* openNear(options, { routes, port: options.port })
-  const https = yield* openNear(options, { routes, port: options.port === 0 ? 0 : options.port + 1, tls })
+  const side = yield* Scope.fork(yield* Effect.scope, "parallel")
+  const { http, https } = yield* Scope.provide(
+    Effect.all({
+      http: openNear(options, { routes, port: options.port }),
+      https: openNear(options, { routes, port: options.port === 0 ? 0 : options.port + 1, tls })
+    }),
+    side
+  )
   return {
     http: http.url,
     https: `https://localhost:${https.port}`,

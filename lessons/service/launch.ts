@@ -7,7 +7,15 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import { Config, Context, Effect, type FileSystem, Layer, Metric, type Path, Redacted } from "effect"
 import { Journal, Logs, Metrics, Names, Otlp, Spans } from "effect-lifecycle/observability"
-import { Authentication, Conditional, Idempotency, Problems, Scopes, ServerStack } from "effect-lifecycle/server"
+import {
+  Authentication,
+  Conditional,
+  type Health,
+  Idempotency,
+  Problems,
+  Scopes,
+  ServerStack
+} from "effect-lifecycle/server"
 import { layer as nodeListener } from "effect-lifecycle/server/NodeListener"
 import {
   type EventStore,
@@ -65,6 +73,8 @@ export interface Options {
   readonly tokens?: Tokens | undefined
   /** The other processes that run the services now, and remember what they have served. */
   readonly siblings?: (() => ReadonlyArray<Page.Sibling>) | undefined
+  /** Once this says so, open pages are let go: a gateway in front waits for them, and drains before the services do. */
+  readonly leaving?: Health.Drain | undefined
 }
 
 export type Tokens = { readonly [Service in keyof Addresses]: string }
@@ -75,6 +85,7 @@ export const newTokens = (): Tokens => ({ users: newToken(), orders: newToken(),
 /** Starts payments' and orders' neighbours first, so that each knows where to ask. */
 export const launch = Effect.fnUntraced(function*(options: Options = {}) {
   const { extra = Layer.empty, port = 4100, siblings = () => [], tokens = newTokens() } = options
+  const { leaving = { draining: false } } = options
   const at = (offset: number) => port === 0 ? 0 : port + offset
   const given = yield* Config.Redacted("LIFECYCLE_TOKENS").pipe(
     Config.withDefault(Redacted.make(`token123:alice,token456:bob,token789:olga:${deskScope}`))
@@ -92,7 +103,8 @@ export const launch = Effect.fnUntraced(function*(options: Options = {}) {
     token: Redacted.make(tokens[service])
   })
   const base = { ...options, authenticator }
-  const page = (service: keyof Addresses) => Page.page({ service, addresses, siblings, token: tokens[service] })
+  const page = (service: keyof Addresses) =>
+    Page.page({ service, addresses, siblings, token: tokens[service], leaving })
 
   const usersUrl = yield* start({
     ...base,

@@ -1,5 +1,5 @@
 /** Runs the three services behind the gateway, in one process or in several, until it is told to stop. */
-import { Config, Effect, Schema } from "effect"
+import { Config, Effect, Schema, Scope } from "effect"
 import { Database } from "effect-lifecycle/testing"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -102,9 +102,16 @@ interface Around {
 }
 
 const here = Effect.fnUntraced(function*({ gateway, log, poolSize, port }: Around & { readonly gateway: boolean }) {
-  const addresses = yield* launch({ port, keepData: true, poolSize, log })
-  if (!gateway) return addresses satisfies Served
+  const leaving = { draining: false }
+  const addresses = yield* launch({ port, keepData: true, poolSize, log, leaving })
+  const leave = Effect.sync(() => void (leaving.draining = true))
+  if (!gateway) {
+    yield* Effect.addFinalizer(() => leave)
+    return addresses satisfies Served
+  }
   const doors = yield* openDoors({ targets: targetsOf([addresses]), port: port === 0 ? 0 : port + 3, log })
+  // Added last, so it runs first: the doors would wait for the streams of open pages.
+  yield* Effect.addFinalizer(() => leave)
   return { ...addresses, gateway: yield* shown(doors) } satisfies Served
 })
 
@@ -113,10 +120,17 @@ const inWorkers = Effect.fnUntraced(function*({ count, log, poolSize, port }: Ar
   const first = yield* workers.running
   const at = (offset: number) => port === 0 ? 0 : port + offset
   const options = { targets: targetsOf(yield* answering(workers)), log }
-  const users = yield* openDoor("users", { ...options, port: at(0) })
-  const orders = yield* openDoor("orders", { ...options, port: at(1) })
-  const payments = yield* openDoor("payments", { ...options, port: at(2) })
-  const doors = yield* openDoors({ ...options, port: at(3) })
+  const side = yield* Scope.fork(yield* Effect.scope, "parallel")
+  const { doors, orders, payments, users } = yield* Scope.provide(
+    Effect.all({
+      users: openDoor("users", { ...options, port: at(0) }),
+      orders: openDoor("orders", { ...options, port: at(1) }),
+      payments: openDoor("payments", { ...options, port: at(2) }),
+      doors: openDoors({ ...options, port: at(3) })
+    }),
+    side
+  )
+  yield* Effect.addFinalizer(() => workers.leave)
   const follow = Effect.gen(function*() {
     yield* workers.changed
     const targets = targetsOf(yield* answering(workers))

@@ -20,12 +20,16 @@ const told = Effect.callback<Extract<ToWorker, { readonly _tag: "Work" }>>((resu
   process.on("message", (message: ToWorker) => {
     if (message._tag === "Work") resume(Effect.succeed(message))
     else if (message._tag === "Siblings") siblings = message.siblings
+    else if (message._tag === "Leave") leaving.draining = true
     else process.send?.({ _tag: "Pong" } satisfies FromWorker, () => {})
   })
 })
 
 /** The other processes, as they were last told of. */
 let siblings: ReadonlyArray<Sibling> = []
+
+/** Whether open pages are let go. */
+const leaving = { draining: false }
 
 /** The channel closes with the parent, however it ended. */
 const orphaned = Effect.callback<void>((resume) => {
@@ -37,7 +41,7 @@ const orphaned = Effect.callback<void>((resume) => {
 
 /** What had already begun where a port is taken ends first: it holds connections. */
 const launchNear = Effect.fnUntraced(function*(port: number, given: Pick<Options, "poolSize" | "tokens">) {
-  const options = { ...given, keepData: true, siblings: () => siblings }
+  const options = { ...given, keepData: true, siblings: () => siblings, leaving }
   const scope = yield* Scope.fork(yield* Effect.scope)
   return yield* Scope.provide(launch({ ...options, port: port > 65_533 ? 0 : port }), scope).pipe(
     Effect.catchTag("ListenError", () => Effect.andThen(Scope.close(scope, Exit.void), launch({ ...options, port: 0 })))

@@ -25,6 +25,8 @@ export type ToWorker =
   | { readonly _tag: "Ping" }
   /** The others that answer now. */
   | { readonly _tag: "Siblings"; readonly siblings: ReadonlyArray<Sibling> }
+  /** It will soon be told to end: who has a page open is let go. */
+  | { readonly _tag: "Leave" }
 
 export type FromWorker =
   | { readonly _tag: "Pong" }
@@ -48,6 +50,8 @@ export interface Workers {
   readonly running: Effect.Effect<ReadonlyArray<Worker>>
   /** The next time that others answer than before. */
   readonly changed: Effect.Effect<void>
+  /** Has all of them let go of open pages, which a gateway would wait for. */
+  readonly leave: Effect.Effect<void>
 }
 
 export interface Options {
@@ -216,6 +220,9 @@ export const make = Effect.fnUntraced(function*(
   yield* Queue.clear(changes)
   return {
     running: Effect.sync(() => [...running.values()]),
-    changed: Queue.take(changes)
+    changed: Queue.take(changes),
+    leave: Effect.sync(() => {
+      for (const tell of heads.values()) tell({ _tag: "Leave" })
+    })
   }
 })

@@ -234,7 +234,8 @@ export const route: {
 /**
  * Fills in a path template. Values are percent-encoded, so none can add a segment or a query.
  *
- * Throws where a placeholder has no value.
+ * Throws `InvalidOption` where a placeholder has no value of its own, or one that would make another path: an empty text, a
+ * dot segment, `NaN`.
  *
  * @example
  * ```ts
@@ -249,15 +250,24 @@ export const route: {
  */
 export const expand = (template: string, values: Readonly<Record<string, string | number>>): string =>
   template.replace(/\{([^{}]+)\}/g, (_, name: string) => {
-    const value = values[name]
-    if (value === undefined) {
-      throw new InvalidOption({ module: "ClientStack.expand", option: name, value: "undefined", allowed: "a value" })
-    }
+    const value = Object.hasOwn(values, name) ? values[name] : undefined
     const text = String(value)
-    // A dot segment would be resolved away, encoded or not.
-    if (text === "." || text === "..") {
-      throw new InvalidOption({ module: "ClientStack.expand", option: name, value: text, allowed: "no dot segment" })
+    const refused = (allowed: string) =>
+      new InvalidOption({ module: "ClientStack.expand", option: name, value: JSON.stringify(text), allowed })
+    // `NaN` in a path is a mistake of the caller's, and what is neither text nor number would be `[object Object]`.
+    if (typeof value !== "string" && !(typeof value === "number" && Number.isFinite(value))) {
+      throw new InvalidOption({
+        module: "ClientStack.expand",
+        option: name,
+        value: String(value),
+        allowed: "a text or a finite number"
+      })
     }
+    // Without it the path would be that of the collection.
+    if (text === "") throw refused("no empty text")
+    // A dot segment would be resolved away, encoded or not.
+    if (text === "." || text === "..") throw refused("no dot segment")
+    if (!text.isWellFormed()) throw refused("text that UTF-8 can write: it has half of a surrogate pair")
     return encodeURIComponent(text)
   })
 

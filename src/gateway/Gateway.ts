@@ -55,6 +55,7 @@ import { Downstream, type Request, type Response } from "./internal/downstream.t
 import * as exchanges from "./internal/exchanges.ts"
 import { headerBytesOf } from "./internal/fixedFields.ts"
 import { Connections, drainAtEnd, listen } from "./internal/listening.ts"
+import { answerOptions } from "./internal/optionsAnswer.ts"
 import { refuseUnparsed } from "./internal/parserRefusal.ts"
 import * as runtimes from "./internal/runtime.ts"
 import type * as LoadBalancer from "./LoadBalancer.ts"
@@ -222,23 +223,17 @@ interface Failure {
 
 const through = (down: Downstream, runtime: runtimes.Runtime, admission: Admission): Effect.Effect<void, Failure> =>
   Effect.flatMap(admission.limit(down, runtime), (): Effect.Effect<void, Failure> => {
-    if (down.path === "*") return options(down, runtime)
+    // `OPTIONS *` asks the gateway itself.
+    if (down.path === "*") {
+      return down.method === "OPTIONS"
+        ? answerOptions(down, runtime.settings.via)
+        : Effect.fail(new Refusals.AmbiguousRequest({ reason: "an unusable target" }))
+    }
     const route = runtimes.routeOf(runtime, down)
     if (route === undefined) return Effect.fail(new Refusals.NoRoute())
     down.route = route.pattern
     const forward = runtimes.using(route, route.proxy.forward(down))
     return down.upgrade === undefined ? admission.admit(forward) : forward
-  })
-
-/** `OPTIONS *` asks the gateway itself. */
-const options = (down: Downstream, runtime: runtimes.Runtime): Effect.Effect<void, Failure> =>
-  Effect.suspend(() => {
-    if (down.method !== "OPTIONS") {
-      return Effect.fail(new Refusals.AmbiguousRequest({ reason: "an unusable target" }))
-    }
-    const via = `${down.version} ${runtime.settings.via}`
-    down.head(204, { allow: Refusals.allow, via, "x-request-id": down.requestId })
-    return Effect.callback((resume) => void down.sink.end(() => resume(Effect.void)))
   })
 
 const isWebSocket = (request: Http.IncomingMessage): boolean =>
@@ -253,10 +248,9 @@ const open = (config: GatewayConfig.GatewayConfig): Http.Server | Http2.Http2Sec
     connectionsCheckingInterval: Math.max(100, Math.min(5_000, times.headersTimeout / 4)),
     // The parser would answer with an empty 400 by itself.
     requireHostHeader: false,
-    // Everything else is answered as if no upgrade had been asked for.
-    shouldUpgradeCallback: isWebSocket,
     noDelay: true
   }
+  const readable = Math.max(65_536, shared.maxHeaderSize * 4)
   const server = config.tls === undefined
     ? Http.createServer(shared)
     : Http2.createSecureServer({
@@ -264,9 +258,12 @@ const open = (config: GatewayConfig.GatewayConfig): Http.Server | Http2.Http2Sec
       allowHTTP1: true,
       cert: config.tls.certificate,
       key: config.tls.key,
-      settings: { maxConcurrentStreams: 128, maxHeaderListSize: shared.maxHeaderSize }
+      // What is above our limit has to come in to be refused with words; above this Node resets the stream.
+      settings: { maxConcurrentStreams: 128, maxHeaderListSize: readable },
+      maxHeaderListPairs: Math.ceil(readable / 32)
     })
-  Object.assign(server, times)
+  // Everything else is answered as if no upgrade had been asked for. The secure server knows no option for it.
+  Object.assign(server, times, { shouldUpgradeCallback: isWebSocket })
   server.maxConnections = config.limits?.connections ?? 16_384
   return server
 }

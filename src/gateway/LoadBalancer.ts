@@ -108,8 +108,10 @@ export interface TargetState {
 export interface UseOptions<in A, in E> {
   /** The id of the target to take while it is available. */
   readonly preferred?: string | undefined
-  /** The ids of targets to take only where no other is available, such as those that were tried before. */
+  /** The ids of targets to take only where no other is available. */
   readonly avoid?: ReadonlySet<string> | undefined
+  /** The ids of targets that are not taken at all, such as those that were tried before. */
+  readonly exclude?: ReadonlySet<string> | undefined
   /** What the exit says about the target; a failure is one when absent. */
   readonly classify?: ((exit: Exit.Exit<A, E>) => Outcome) | undefined
 }
@@ -126,6 +128,8 @@ export interface LoadBalancer<T extends Target> {
     options?: UseOptions<A, E>
   ) => Effect.Effect<A, E | NoHealthyUpstream | CircuitBreaker.CircuitOpen, R | Scope.Scope>
   readonly targets: ReadonlyArray<T>
+  /** Whether a call that excludes these targets would find one now. */
+  readonly findsUnsafe: (fiber: Fiber.Fiber<unknown, unknown>, exclude: ReadonlySet<string>) => boolean
   readonly snapshot: Effect.Effect<ReadonlyArray<TargetState>>
   /** Sends nothing to a target until the scope closes, for maintenance. */
   readonly isolate: (id: string) => Effect.Effect<void, never, Scope.Scope>
@@ -177,7 +181,7 @@ export interface Options<T extends Target> {
   readonly ejection?: EjectionOptions | undefined
 }
 
-type Wish = Pick<UseOptions<never, never>, "avoid" | "preferred">
+type Wish = Pick<UseOptions<never, never>, "avoid" | "exclude" | "preferred">
 
 interface Entry<T> {
   readonly target: T
@@ -224,10 +228,16 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
     })
     const circuitOf = (entry: Entry<T>) => breaker.snapshot(entry.target.id)
 
-    const choose = ({ avoid, preferred }: Wish, fiber: Fiber.Fiber<unknown, unknown>): Entry<T> | undefined => {
-      const available = entries.filter((entry) => breaker.admitsUnsafe(entry.target.id, fiber))
-      const fresh = avoid === undefined ? available : available.filter((entry) => !avoid.has(entry.target.id))
-      const candidates = fresh.length > 0 ? fresh : available
+    const mayTake = ({ target }: Entry<T>, fiber: Fiber.Fiber<unknown, unknown>, exclude: Wish["exclude"]) =>
+      exclude?.has(target.id) !== true && breaker.admitsUnsafe(target.id, fiber)
+
+    const choose = (wish: Wish, fiber: Fiber.Fiber<unknown, unknown>): Entry<T> | undefined => {
+      const { avoid, exclude, preferred } = wish
+      const available = entries.filter((entry) => mayTake(entry, fiber, exclude))
+      const others = avoid === undefined || avoid.size === 0
+        ? available
+        : available.filter((entry) => !avoid.has(entry.target.id))
+      const candidates = others.length > 0 ? others : available
       const wanted = preferred === undefined
         ? undefined
         : candidates.find((entry) => entry.target.id === preferred)
@@ -270,6 +280,7 @@ export const make = <T extends Target>(options: Options<T>): Effect.Effect<LoadB
     return {
       name: options.name,
       targets: options.targets,
+      findsUnsafe: (fiber, exclude) => entries.some((entry) => mayTake(entry, fiber, exclude)),
       use: (call, use = {}) =>
         Effect.flatMap(
           begin(use),

@@ -10,7 +10,8 @@
  * - Bodies stream both ways with backpressure: a slow reader slows the writer, and a few buffers are all the memory there is.
  *   With `buffer: "request"` the body is read to its end first, so that a slow client holds no upstream.
  * - Another target is asked where the strategy of the pool allows it, nothing of an answer was passed on, and the body can
- *   be sent again; whatever its method, where no connection stood and so nothing was sent.
+ *   be sent again; whatever its method, where no connection stood and so nothing was sent. No target is asked twice, with one
+ *   exception: a connection that was kept from an earlier request and is found closed says nothing of the target.
  * - A client that leaves ends the request to the upstream. An upstream that breaks off ends the client's connection: half an
  *   answer never looks like a whole one.
  * - A WebSocket upgrade becomes a tunnel.
@@ -22,6 +23,7 @@
  * - Only `websocket` is switched to. Any other upgrade is answered as if it had not been asked for: `h2c` is a known way
  *   around a proxy's rules.
  * - Over HTTP/2 there are no upgrades (RFC 8441 is not supported).
+ * - `OPTIONS` with `Max-Forwards: 0` is answered here. To a request of HTTP/1.0 that names no host the target's is given.
  *
  * @example
  * ```ts
@@ -68,6 +70,7 @@ import * as TrustedHops from "../server/TrustedHops.ts"
 import { conduct } from "./internal/conduct.ts"
 import { Downstream, type Request, type Response } from "./internal/downstream.ts"
 import * as forwarding from "./internal/forwarding.ts"
+import { answerOptions } from "./internal/optionsAnswer.ts"
 import { relay, tunnel } from "./internal/relay.ts"
 import { type BodyError, type Memory, prepare, type Prepared } from "./internal/requestBody.ts"
 import { strip } from "./internal/routing.ts"
@@ -184,6 +187,7 @@ export const make = (options: Options, shared: Shared = {}): ReverseProxy => {
       cookie,
       upgrade
     })
+    if (down.method === "OPTIONS") forwarding.countForward(base)
     frame(base, down.method, prepared)
     const common = forwarding.flat(base)
     const path = strip(down.path, options.strip)
@@ -196,13 +200,16 @@ export const make = (options: Options, shared: Shared = {}): ReverseProxy => {
       Effect.flatMap(Propagation.inject(), (carried) => {
         state.target = target
         state.tried.add(target.id)
+        state.exclude.add(target.id)
         down.tried = state.tried.size
         return send({
           pool: pool.name,
           target,
           method: down.method,
           path,
-          headers: [...common, ...forwarding.flat(carried), Attempt.header, Attempt.encode(info)],
+          headers: down.authority === ""
+            ? ["host", target.url.host, ...common, ...forwarding.flat(carried), Attempt.header, Attempt.encode(info)]
+            : [...common, ...forwarding.flat(carried), Attempt.header, Attempt.encode(info)],
           upgrades: upgrade !== undefined,
           body: prepared.body,
           connectMillis: pool.connectMillis,
@@ -221,13 +228,13 @@ export const make = (options: Options, shared: Shared = {}): ReverseProxy => {
     state: State
   ): Effect.Effect<Answer, ForwardError, Scope.Scope> => {
     const once = attempt(down, prepared, down.upgrade === undefined ? undefined : "websocket", state)
-    const use: LoadBalancer.UseOptions<Answer, SendError> = {
-      preferred: state.sticky === undefined ? undefined : pool.byToken(state.sticky),
-      avoid: state.tried,
-      classify: pool.classify
-    }
+    const preferred = state.sticky === undefined ? undefined : pool.byToken(state.sticky)
     return pool.strategy.run(
-      (info) => pool.balancer.use((target) => Effect.tapError(once(info, target), (e) => failedWith(state, e)), use),
+      (info) =>
+        pool.balancer.use(
+          (target) => Effect.tapError(once(info, target), (error) => failedWith(state, target, error)),
+          { preferred, avoid: state.tried, exclude: state.exclude, classify: pool.classify }
+        ),
       new Repeatable(down, prepared, state)
     ).pipe(
       // That no target is left says less than what the last one did.
@@ -258,12 +265,23 @@ export const make = (options: Options, shared: Shared = {}): ReverseProxy => {
   const body = { buffer: options.buffer ?? "none", limitBytes, idleMillis, memory } as const
   const forward = (down: Downstream): Effect.Effect<void, ForwardError> =>
     Effect.scoped(Effect.withFiber((fiber) => {
+      if (down.method === "OPTIONS" && forwarding.maxForwards(down.headers) === 0) return answerOptions(down, via)
       const startNanos = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
       return Effect.flatMap(prepare(down, body), (prepared) => {
         const sticky = cookie === undefined
           ? undefined
           : forwarding.cookieOf(down.headers.get("cookie")?.join("; "), cookie)
-        const state: State = { sticky, tried: new Set(), touched: false, target: undefined, last: undefined }
+        const exclude = new Set<string>()
+        const state: State = {
+          sticky,
+          // As long as no target gets a second chance, those that were tried are those that are not asked again.
+          tried: exclude,
+          exclude,
+          another: () => pool.balancer.findsUnsafe(fiber, state.exclude),
+          touched: false,
+          target: undefined,
+          last: undefined
+        }
         const answer = ask(down, prepared, state)
         proxyTimed(fiber, startNanos)
         return Effect.flatMap(answer, (answer) => reply(down, answer, state))
@@ -286,6 +304,10 @@ interface State {
   /** What the client's cookie says. */
   readonly sticky: string | undefined
   readonly tried: Set<string>
+  /** Those of them that are not asked again. */
+  exclude: Set<string>
+  /** Whether there is somebody left to ask. */
+  readonly another: () => boolean
   /** A connection has stood: the target may have seen the request. */
   touched: boolean
   /** The one asked last. */
@@ -313,12 +335,18 @@ class Repeatable {
 
   /** Asked after each attempt: what was never sent may be sent again, what has streamed away cannot. */
   get idempotent(): boolean | undefined {
+    if (!this.state.another()) return false
     return !this.state.touched ? true : this.prepared.body._tag === "Stream" ? false : undefined
   }
 }
 
-const failedWith = (state: State, error: SendError): Effect.Effect<void> => {
+const failedWith = (state: State, target: Upstream, error: SendError): Effect.Effect<void> => {
   state.last = error
+  // The second chance is the only one: who breaks off each time has more to it than an old connection.
+  if (error._tag === "UpstreamFailed" && error.kept === true && state.exclude === state.tried) {
+    state.exclude = new Set(state.tried)
+    state.exclude.delete(target.id)
+  }
   return Effect.void
 }
 

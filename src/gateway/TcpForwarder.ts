@@ -39,7 +39,7 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Effect, FiberSet, Scope } from "effect"
+import { type Duration, Effect, Exit, FiberSet, Scope } from "effect"
 import * as Net from "node:net"
 import { finiteMillis, InvalidOption, wholeNumber } from "../resilience/InvalidOption.ts"
 import type { ListenError } from "../server/NodeListener.ts"
@@ -93,6 +93,15 @@ export interface TcpForwarder {
   readonly reload: (options: Reloadable) => Effect.Effect<void>
 }
 
+/** A balancer, until it was replaced and the last connection that it is to place has found its target or none. */
+interface Pool {
+  readonly balancer: LoadBalancer.LoadBalancer<Target>
+  readonly scope: Scope.Closeable
+  /** Connections that are being placed. */
+  placing: number
+  replaced: boolean
+}
+
 /** Options in force. */
 interface Settings {
   readonly targets: ReadonlyArray<Target>
@@ -118,34 +127,32 @@ export const make = (options: Options): Effect.Effect<TcpForwarder, ListenError,
   const initial = settingsOf(options)
   return Effect.gen(function*() {
     const owner = yield* Effect.scope
-    const build = (settings: Settings) =>
-      Effect.map(
-        Scope.provide(
-          LoadBalancer.make<Target>({
-            name: options.name,
-            targets: settings.targets,
-            policy: settings.options.balance,
-            ejection: settings.options.ejection
-          }),
-          owner
-        ),
-        (balancer) => ({ ...settings, balancer })
+    const build = Effect.fnUntraced(function*({ options: { balance, ejection }, targets }: Settings) {
+      const scope = yield* Scope.fork(owner)
+      const balancer = yield* Scope.provide(
+        LoadBalancer.make<Target>({ name: options.name, targets, policy: balance, ejection }),
+        scope
       )
-    let current = yield* build(initial)
+      return { balancer, scope, placing: 0, replaced: false } satisfies Pool as Pool
+    })
+    let current = { ...initial, pool: yield* build(initial) }
     const run = yield* FiberSet.makeRuntime<never>()
     const connections = new Connections()
     const serve = (client: Net.Socket) => {
-      const { balancer, connectMillis, idleMillis, targets } = current
+      const { connectMillis, idleMillis, pool, targets } = current
       const tried = new Set<string>()
-      const connectOnce = balancer.use((target) => {
+      const connectOnce = pool.balancer.use((target) => {
         tried.add(target.id)
         return connect(options.name, target, connectMillis)
-      }, { avoid: tried })
+      }, { exclude: tried })
       return Effect.scoped(
         Effect.flatMap(
-          Effect.retry(connectOnce, {
-            while: (error) => error._tag !== "NoHealthyUpstream" && tried.size < targets.length
-          }),
+          placing(
+            pool,
+            Effect.retry(connectOnce, {
+              while: (error) => error._tag !== "NoHealthyUpstream" && tried.size < targets.length
+            })
+          ),
           (upstream) => join(client, upstream, idleMillis)
         )
       ).pipe(
@@ -167,19 +174,34 @@ export const make = (options: Options): Effect.Effect<TcpForwarder, ListenError,
     yield* drainAtEnd(server, connections, { grace: () => current.grace })
     return {
       ...address,
-      snapshot: Effect.suspend(() => current.balancer.snapshot),
+      snapshot: Effect.suspend(() => current.pool.balancer.snapshot),
       reload: (options) => {
         const next = settingsOf(options)
         return Effect.gen(function*() {
-          current = balanceOf(next) === balanceOf(current)
-            ? { ...next, balancer: current.balancer }
-            : yield* build(next)
+          const { pool } = current
+          const kept = balanceOf(next) === balanceOf(current)
+          current = { ...next, pool: kept ? pool : yield* build(next) }
           server.maxConnections = next.maximum
+          pool.replaced = !kept
+          yield* closeUnused(pool)
         })
       }
     }
   })
 }
+
+const placing = <A, E, R>(pool: Pool, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => void pool.placing++),
+    () => work,
+    () => {
+      pool.placing--
+      return closeUnused(pool)
+    }
+  )
+
+const closeUnused = (pool: Pool): Effect.Effect<void> =>
+  Effect.suspend(() => pool.replaced && pool.placing === 0 ? Scope.close(pool.scope, Exit.void) : Effect.void)
 
 const settingsOf = (options: Reloadable): Settings => {
   const module = "TcpForwarder.make"

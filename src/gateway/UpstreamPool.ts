@@ -77,7 +77,7 @@ export interface Options {
   /** Statuses that count as failures of the target that answered; none when absent. */
   readonly ejectOn?: ReadonlyArray<number> | undefined
   readonly retries?: {
-    /** The first one included; 2 when absent, 1 for none. */
+    /** The first one included, each on another target; 2 when absent, 1 for none. */
     readonly attempts?: number | undefined
     /** The share of the requests that may be repeated, beside `minimumPerSecond`; 0.2 when absent. */
     readonly ratio?: number | undefined

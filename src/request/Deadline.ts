@@ -46,6 +46,7 @@ import {
   Scope
 } from "effect"
 import { dual } from "effect/Function"
+import { finiteMillis } from "../lifecycle/InvalidOption.ts"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import { longest, nanosOf } from "./internal/nanos.ts"
 
@@ -140,7 +141,8 @@ const CurrentGuard = Context.Reference<Guard | undefined>("effect-lifecycle/requ
 })
 
 /**
- * Sets the default and the maximum for everything that is built on or run with this layer.
+ * Sets the default and the maximum for everything that is built on or run with this layer. Throws `InvalidOption` for what
+ * is no finite time from zero on.
  *
  * @category layers
  * @since 0.1.0
@@ -150,9 +152,15 @@ export const layer = (options: {
   readonly maximum?: Duration.Input | undefined
 }): Layer.Layer<never> =>
   Layer.succeed(Policy, {
-    default: Option.map(Option.fromUndefinedOr(options.default), Duration.fromInputUnsafe),
-    maximum: Option.map(Option.fromUndefinedOr(options.maximum), Duration.fromInputUnsafe)
+    default: checked("default", options.default),
+    maximum: checked("maximum", options.maximum)
   })
+
+const checked = (option: string, value: Duration.Input | undefined): Option.Option<Duration.Duration> => {
+  if (value === undefined) return Option.none()
+  finiteMillis("Deadline.layer", option, value)
+  return Option.some(Duration.fromInputUnsafe(value))
+}
 
 /**
  * How long a call may take now: the smallest of `explicit` (or the default, where there is neither an explicit nor an

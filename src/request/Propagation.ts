@@ -145,14 +145,16 @@ export const inject = (headers?: Headers.Input, options?: InjectOptions): Effect
       const left = deadline.value.expiresAtNanos - fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe() - margin
       const remaining = Duration.nanos(left > 0n ? left : 0n)
       for (const codec of options?.deadlineCodecs ?? [DeadlineCodec.requestTimeout]) {
-        const there = codec.decode(out[codec.header] ?? "", { maximum: Duration.infinity })
-        out[codec.header] = codec.encode(Result.isSuccess(there) ? Duration.min(there.success, remaining) : remaining)
+        const name = codec.header.toLowerCase()
+        const there = codec.decode(out[name] ?? "", { maximum: Duration.infinity })
+        out[name] = codec.encode(Result.isSuccess(there) ? Duration.min(there.success, remaining) : remaining)
       }
     }
     const priority = fiber.getRef(Priority.Current)
     for (const codec of options?.priorityCodecs ?? [Priority.xRequestPriority]) {
-      const there = codec.decode(out[codec.header] ?? "")
-      out[codec.header] = codec.encode(Priority.combine(Result.getOrElse(there, () => undefined), priority))
+      const name = codec.header.toLowerCase()
+      const there = codec.decode(out[name] ?? "")
+      out[name] = codec.encode(Priority.combine(Result.getOrElse(there, () => undefined), priority))
     }
     const requestId = fiber.getRef(RequestId.Current)
     if (Option.isSome(requestId)) out["x-request-id"] = requestId.value
@@ -184,7 +186,7 @@ export const extract = (headers: HeadersInput, policy: Policy = {}): Effect.Effe
       priority: Priority.combine(
         first(
           policy.priorityCodecs ?? [Priority.xRequestPriority],
-          (codec) => read(codec.header, codec.decode)
+          (codec) => read(codec.header.toLowerCase(), codec.decode)
         ),
         fiber.getRef(Priority.Current),
         { trusted }
@@ -195,7 +197,7 @@ export const extract = (headers: HeadersInput, policy: Policy = {}): Effect.Effe
         : Option.none()
     }
     const requestId = policy.requestId ?? (trusted
-      ? first(policy.requestIdHeaders ?? RequestId.defaultHeaders, (name) => read(name, identifier))
+      ? first(policy.requestIdHeaders ?? RequestId.defaultHeaders, (name) => read(name.toLowerCase(), identifier))
       : undefined)
     return requestId === undefined
       ? Effect.map(RequestId.generate, (requestId) => ({ ...known, requestId }))
@@ -283,7 +285,7 @@ const extractDeadline = (
 ): Option.Option<Deadline.Deadline> => {
   const granted = fiber.getRef(Deadline.Policy)
   const asked = (policy.deadlineCodecs ?? [DeadlineCodec.requestTimeout]).flatMap((codec) => {
-    const value = read(codec.header, (text) => codec.decode(text, { maximum: policy.cap }))
+    const value = read(codec.header.toLowerCase(), (text) => codec.decode(text, { maximum: policy.cap }))
     return Option.isSome(value) ? [value.value] : []
   })
   const maximum = policy.maximum ?? Option.getOrUndefined(granted.maximum)

@@ -22,7 +22,7 @@
  * @since 0.1.0
  */
 import { Cause, Context, Effect, Exit } from "effect"
-import { HttpServerRequest } from "effect/http"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as Exchange from "./Exchange.ts"
 import * as scheme from "./internal/scheme.ts"
@@ -67,13 +67,14 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
         // there it would hold the whole request beyond the next collections of the young one.
         const ended: Exchange.State["ended"] = (exit, responseBytes) => {
           // Its status has been sent, so no problem can tell of it: the operator has to be told.
-          if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+          const left = Exit.isFailure(exit) && exit.cause.reasons.every(isLeaving)
+          if (Exit.isFailure(exit) && !left) {
             recorder(
               { _tag: "DefectCaught", stage: "Response", requestId: exchange.requestId, cause: exit.cause },
               fiber
             )
           }
-          const aborted = exchange.status === 499 || (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+          const aborted = exchange.status === 499 || left
           recorder({
             _tag: "ServerRequestEnded",
             service: exchange.service,
@@ -98,6 +99,11 @@ export const stage = (options: Options = {}): ServerStage.OuterStage => {
       })
   })
 }
+
+/** Beside the interruption of who has left, the platform keeps the answer that nobody gets as a defect. */
+const isLeaving = (reason: Cause.Reason<unknown>): boolean =>
+  Cause.isInterruptReason(reason) ||
+  (Cause.isDieReason(reason) && HttpServerResponse.isHttpServerResponse(reason.defect))
 
 /** What was said, not what came: a body that is not read has no other length. */
 const lengthOf = (headers: Readonly<Record<string, string>>): number | undefined => {

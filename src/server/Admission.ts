@@ -38,6 +38,7 @@ import { HttpRouter, type HttpServerResponse } from "effect/http"
 import * as Deadline from "../request/Deadline.ts"
 import * as Priority from "../request/Priority.ts"
 import * as Bulkhead from "../resilience/Bulkhead.ts"
+import { oneOf } from "../resilience/InvalidOption.ts"
 import * as Exchange from "./Exchange.ts"
 import * as RouteMatch from "./RouteMatch.ts"
 import * as ServerStage from "./ServerStage.ts"
@@ -95,7 +96,8 @@ export interface AdaptiveOptions<State extends Bulkhead.LimitState>
 {}
 
 /**
- * The stage. Throws `InvalidOption` where a number makes no sense.
+ * The stage. Throws `InvalidOption` where a number makes no sense. A name that no route has is refused when the server is
+ * built.
  *
  * @category stages
  * @since 0.1.0
@@ -107,11 +109,18 @@ export const stage = <State extends Bulkhead.LimitState = never>(
   const bulkhead = "algorithm" in options
     ? Bulkhead.adaptive({ classify, ...options, name })
     : Bulkhead.make({ ...options, name })
-  const isExempt = RouteMatch.make(options.exempt ?? [])
+  const exempt = { module, option: "exempt" }
+  const isExempt = RouteMatch.make(options.exempt ?? [], exempt)
   const priorityOf = priorities(options.priorities ?? {})
   return ServerStage.make<never, never>({
     name: "server/Admission",
     reports: "Middleware",
+    routes: [
+      ...RouteMatch.given(exempt, options.exempt, { beside: true }),
+      ...Priority.Priority.literals.flatMap((priority) =>
+        RouteMatch.given(placeOf(priority), options.priorities?.[priority])
+      )
+    ],
     wrap: Effect.map(bulkhead, (bulkhead) => (next) =>
       Effect.withFiber((fiber) => {
         const { route } = Context.getUnsafe(fiber.context, HttpRouter.RouteContext)
@@ -167,12 +176,19 @@ const refusal = (
   return new Overloaded({ reason, retryAfterMillis })
 }
 
+const module = "Admission.stage"
+
+const placeOf = (priority: Priority.Priority): RouteMatch.Place => ({ module, option: `priorities.${priority}` })
+
 const priorities = (
   routes: NonNullable<RouteOptions["priorities"]>
 ): (route: RouteMatch.Named) => Priority.Priority | undefined => {
+  for (const priority of Object.keys(routes)) {
+    oneOf<string>(module, "priorities", priority, Priority.Priority.literals)
+  }
   const named = Priority.Priority.literals.flatMap((priority) => {
     const of = routes[priority]
-    return of === undefined ? [] : [{ priority, matches: RouteMatch.make(of) }]
+    return of === undefined ? [] : [{ priority, matches: RouteMatch.make(of, placeOf(priority)) }]
   })
   return (route) => named.find(({ matches }) => matches(route))?.priority
 }

@@ -188,22 +188,25 @@ export const layerTokensConfig = (
 export interface Options {
   /**
    * Routes without a token: templates such as `/docs` or `/docs/*`, with a method before it or without. Default `/docs`,
-   * `/docs/*` and `/openapi.json`. Health and metrics never need one.
+   * `/docs/*` and `/openapi.json`, of those that are there. Health and metrics never need one.
    */
-  readonly exempt?: ReadonlyArray<string> | undefined
+  readonly exempt?: RouteMatch.Routes | undefined
 }
 
 /**
- * The stage.
+ * The stage. A name in `exempt` that no route has is refused when the server is built: it would open the route that gets
+ * that name one day.
  *
  * @category stages
  * @since 0.1.0
  */
 export const stage = (options: Options = {}): ServerStage.ServerStage<never, CurrentUser, Authenticator> => {
-  const isExempt = RouteMatch.make(options.exempt ?? ["/docs", "/docs/*", "/openapi.json"])
+  const place = { module: "Authentication.stage", option: "exempt" }
+  const isExempt = RouteMatch.make(options.exempt ?? ["/docs", "/docs/*", "/openapi.json"], place)
   return ServerStage.make<never, CurrentUser, Authenticator>({
     name: "server/Authentication",
     reports: "Security",
+    routes: RouteMatch.given(place, options.exempt, { beside: true }),
     wrap: Effect.map(Authenticator, (authenticator) => {
       const accepted = new Map<string, Redacted.Redacted>()
       return (next) => {

@@ -18,6 +18,7 @@
  */
 import { ByteSize, Context, Effect, Schema } from "effect"
 import { HttpIncomingMessage, HttpServerRequest } from "effect/http"
+import { byteSize } from "../resilience/InvalidOption.ts"
 import * as ServerStage from "./ServerStage.ts"
 
 /**
@@ -44,14 +45,16 @@ export interface Options {
 }
 
 /**
- * The stage.
+ * The stage. Throws `InvalidOption` for what is no size.
  *
  * @category stages
  * @since 0.1.0
  */
 export const stage = (options: Options = {}): ServerStage.ServerStage<never> => {
-  const maximum = options.maximum === undefined ? ByteSize.mebibytes(1) : ByteSize.fromInputUnsafe(options.maximum)
-  const limitBytes = Number(maximum)
+  const limitBytes = options.maximum === undefined
+    ? 1_048_576
+    : byteSize("BodyLimits.stage", "maximum", options.maximum)
+  const maximum = ByteSize.bytes(limitBytes)
   return ServerStage.make<never, never>({
     name: "server/BodyLimits",
     reports: "Validation",

@@ -29,11 +29,12 @@
  *
  * @since 0.1.0
  */
-import { ByteSize, Effect } from "effect"
+import { type ByteSize, Effect } from "effect"
 import { HttpPlatform, type HttpServerResponse } from "effect/http"
-import { InvalidOption } from "../resilience/InvalidOption.ts"
+import { byteSize, InvalidOption, oneOf, wholeNumber } from "../resilience/InvalidOption.ts"
 import * as Exchange from "./Exchange.ts"
 import * as accept from "./internal/acceptHeader.ts"
+import * as etags from "./internal/etags.ts"
 import * as responseHeaders from "./internal/responseHeaders.ts"
 import * as vary from "./internal/vary.ts"
 import * as ServerStage from "./ServerStage.ts"
@@ -108,8 +109,17 @@ export const negotiate = <Coding extends string>(
   }
 }
 
+const module = "Compression.stage"
+
+const scales: { readonly [Coding in HttpPlatform.CompressionAlgorithm]: readonly [least: number, most: number] } = {
+  br: [0, 11],
+  zstd: [1, 22],
+  gzip: [0, 9],
+  deflate: [0, 9]
+}
+
 /**
- * The stage.
+ * The stage. Throws `InvalidOption` for a coding, size or level there is not.
  *
  * @category stages
  * @since 0.1.0
@@ -118,14 +128,18 @@ export const stage = (options: Options = {}): ServerStage.OuterStage<HttpPlatfor
   const codings = options.codings ?? all
   if (codings.length === 0 || !codings.every((coding) => all.includes(coding))) {
     throw new InvalidOption({
-      module: "Compression.stage",
+      module,
       option: "codings",
       value: JSON.stringify(codings),
       allowed: `one or more of ${all.join(", ")}`
     })
   }
-  const minimum = Number(options.minimum === undefined ? 1024 : ByteSize.fromInputUnsafe(options.minimum))
+  const minimum = options.minimum === undefined ? 1024 : byteSize(module, "minimum", options.minimum)
   const compressible = options.compressible ?? isCompressible
+  for (const [coding, level] of Object.entries(options.levels ?? {})) {
+    const [least, most] = scales[oneOf<HttpPlatform.CompressionAlgorithm>(module, "levels", coding as "br", all)]
+    if (level !== undefined) wholeNumber(module, `levels.${coding}`, level, least, most)
+  }
   const levels = { br: 4, zstd: 3, gzip: 6, deflate: 6, ...options.levels }
   return ServerStage.outer<HttpPlatform.HttpPlatform>({
     name: "server/Compression",
@@ -144,9 +158,8 @@ export const stage = (options: Options = {}): ServerStage.OuterStage<HttpPlatfor
           // The packed length is known only of what is packed in one piece.
           delete headers["content-length"]
           const etag = headers["etag"]
-          if (etag !== undefined && etag.endsWith("\"") && !etag.startsWith("W/")) {
-            headers["etag"] = `${etag.slice(0, -1)}-${coding}"`
-          }
+          // A weak one may be shared by what means the same.
+          if (etag !== undefined && !etag.startsWith("W/")) headers["etag"] = etags.marked(etag, `-${coding}`)
           return request.method === "HEAD" ? undefined : coding
         },
         encode: (response, coding) => {

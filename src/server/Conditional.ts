@@ -1,10 +1,15 @@
 /**
  * Versions as strong ETags: `If-Match` on what changes something, `ETag` and `If-None-Match` on what reads it.
  *
- * On the routes named, a request without `If-Match` is 428. A version that parses is handed inwards as {@link IfMatch}, on
+ * On the routes named, a request without `If-Match` is 428. The version it names is handed inwards as {@link IfMatch}, on
  * these and all other routes; whether it still is the current one only the store can say, so an error tagged
  * `VersionMismatch` becomes 412. {@link setVersion} puts the version on the answer, and a `GET` or `HEAD` whose
- * `If-None-Match` names the answer's ETag, in a list or weak or with `*`, gets 304 with the same headers and no body.
+ * `If-None-Match` names the answer's ETag, in a list or weak or with `*`, gets 304 with the same headers and no body. One
+ * whose `If-Match` does not name it gets 412.
+ *
+ * A version has one ETag for each of its representations: `"7"` for the first of what a route offers, `"7(text/csv:de)"` for
+ * another that `Negotiation` has chosen, and `Compression` adds the coding, as in `"7-gzip"`. 304 and the 412 of a `GET` go by
+ * the representation, a change goes by the version that all of them name.
  *
  * On a method that changes something, `If-None-Match` has to be looked at before the change, and what version there is only
  * the handler knows: it calls {@link require} with that version, or with `undefined` where there is nothing yet, and a
@@ -16,8 +21,12 @@
  * - Between the look and the change another request may come: append at the version that was looked at, and let the store
  *   refuse.
  * - `If-Match: *` asks for any version: it satisfies the stage and leaves {@link IfMatch} empty.
- * - A weak or foreign ETag never matches, so it is 412. A list of several is refused with 400.
- * - 304 saves the way back, not the work: the handler has run. Any `ETag` of a 200 is looked at, also one set by hand.
+ * - A weak or foreign ETag never matches: a change is 412 where `If-Match` has none but these.
+ * - A list that names one version counts as that one. Several versions reach only the routes in `lists`, whose handlers call
+ *   {@link require}; {@link IfMatch} is empty there. Elsewhere they are 400: a handler that looks at {@link IfMatch} alone
+ *   would change whatever there is.
+ * - 304 saves the way back, not the work: the handler has run, as it has before the 412 of a `GET`. Any `ETag` of the answer
+ *   is looked at, also one set by hand; where it has none, only `If-Match: *` holds.
  *
  * @example
  * ```ts
@@ -37,11 +46,13 @@
 import { Context, Effect, Option, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import * as Exchange from "./Exchange.ts"
+import * as answerHeaders from "./internal/answerHeaders.ts"
+import * as etags from "./internal/etags.ts"
 import * as RouteMatch from "./RouteMatch.ts"
 import * as ServerStage from "./ServerStage.ts"
 
 /**
- * The version the caller wants to change; none where it said nothing or `*`.
+ * The version the caller wants to change; none where it said nothing, `*`, or several on a route of `lists`.
  *
  * @category references
  * @since 0.1.0
@@ -63,19 +74,24 @@ export class PreconditionRequired extends Schema.TaggedError<PreconditionRequire
 }
 
 /**
- * `If-Match` is not one ETag, or `If-None-Match` is no list of them.
+ * `If-Match` or `If-None-Match` is no list of ETags, or `If-Match` names more versions than are compared.
  *
  * @category errors
  * @since 0.1.0
  */
 export class PreconditionInvalid extends Schema.TaggedError<PreconditionInvalid>()("PreconditionInvalid", {
   /** `If-Match` when absent. */
-  header: Schema.optionalKey(Schema.Literals(["If-Match", "If-None-Match"]))
+  header: Schema.optionalKey(Schema.Literals(["If-Match", "If-None-Match"])),
+  /** `several` where `If-Match` names several versions, and the route compares one. */
+  reason: Schema.optionalKey(Schema.Literal("several"))
 }) {
   override get message(): string {
+    if (this.reason === "several") {
+      return "If-Match names several versions, and here one is compared: send the ETag of the version you read"
+    }
     return this.header === "If-None-Match"
       ? "If-None-Match is no list of ETags: send those you know, with their quotes, or *"
-      : "If-Match is not one ETag: send the ETag of the version you read"
+      : "If-Match is no list of ETags: send the ETag of the version you read, with its quotes"
   }
 }
 
@@ -110,6 +126,10 @@ export class VersionMismatch extends Schema.TaggedError<VersionMismatch>()("Vers
 export interface Options {
   /** The routes that need `If-Match`, such as `"PATCH /users/:id"`. Default none. */
   readonly required?: RouteMatch.Routes | undefined
+  /**
+   * The routes whose handlers call {@link require}, so that an `If-Match` with several versions may reach them. Default none.
+   */
+  readonly lists?: RouteMatch.Routes | undefined
 }
 
 /**
@@ -118,7 +138,7 @@ export interface Options {
  * @category constructors
  * @since 0.1.0
  */
-export const etag = (version: number | bigint): string => `"${version}"`
+export const etag = (version: number | bigint): string => etags.ofVersion(version)
 
 /**
  * Puts the version's ETag on the answer of the running handler.
@@ -135,19 +155,17 @@ export const setVersion = (version: number | bigint): Effect.Effect<void> => Exc
  * @since 0.1.0
  */
 export const isNotModified = (ifNoneMatch: string, current: string): boolean => {
-  const known = opaque(current)
+  const known = etags.opaque(current)
   if (ifNoneMatch === known) return true
   if (ifNoneMatch.trim() === "*") return true
-  // A comma may stand inside of an ETag.
-  for (const [each] of ifNoneMatch.matchAll(anyTag)) if (opaque(each) === known) return true
-  return false
+  return etags.members(ifNoneMatch).some((each) => etags.opaque(each) === known)
 }
 
 /**
  * Looks at the conditions of the running request before something is changed, in the order of RFC 9110, 13.2.2: `If-Match`
- * has to name the current version, and `If-None-Match` must not name it. `current` is `undefined` where there is nothing
- * yet. The errors are 412, and 400 for a header that cannot be read; where the request has no condition, or there is no
- * request, nothing happens.
+ * has to name the current version, alone or among others, and `If-None-Match` must not name it. `current` is `undefined`
+ * where there is nothing yet. The errors are 412, and 400 for a header that cannot be read; where the request has no
+ * condition, or there is no request, nothing happens.
  *
  * On `GET` and `HEAD` only `If-Match` is looked at: a version that `If-None-Match` names is 304 there, once the answer's
  * ETag is known.
@@ -163,53 +181,70 @@ export const require = (
     if (request === undefined) return Effect.void
     const match = request.headers["if-match"]?.trim()
     if (match !== undefined) {
-      if (match !== "*" && !isTag.test(match)) return Effect.fail(new PreconditionInvalid({ header: "If-Match" }))
-      const holds = current !== undefined && (match === "*" || versionOf(match) === String(current))
+      if (match !== "*" && !etags.isList(match)) return Effect.fail(new PreconditionInvalid({ header: "If-Match" }))
+      const holds = current !== undefined && (match === "*" || etags.versionsIn(match).has(String(current)))
       if (!holds) return Effect.fail(new VersionMismatch())
     }
     const none = request.headers["if-none-match"]?.trim()
     if (none === undefined || request.method === "GET" || request.method === "HEAD") return Effect.void
-    if (none !== "*" && !isTagList.test(none)) return Effect.fail(new PreconditionInvalid({ header: "If-None-Match" }))
+    if (none !== "*" && !etags.isList(none)) return Effect.fail(new PreconditionInvalid({ header: "If-None-Match" }))
     if (current === undefined) return Effect.void
-    const known = none === "*" || none.match(anyTag)?.some((tag) => versionOf(opaque(tag)) === String(current))
-    return known === true ? Effect.fail(new PreconditionFailed()) : Effect.void
+    const known = none === "*" ||
+      etags.members(none).some((each) => etags.versionOf(etags.opaque(each)) === String(current))
+    return known ? Effect.fail(new PreconditionFailed()) : Effect.void
   })
 
-const isTag = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/
-const isTagList = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"(?:[ \t]*,[ \t]*(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")*$/
-const anyTag = /(?:W\/)?"[^"]*"/g
-
-/** The version that a strong ETag of ours names. The same version in another coding has a name of its own: see `Compression`. */
-const versionOf = (tag: string): string | undefined =>
-  /^"(0|[1-9]\d{0,14})(?:-(?:br|zstd|gzip|deflate))?"$/.exec(tag)?.[1]
-
-const opaque = (tag: string): string => tag.startsWith("W/") ? tag.slice(2) : tag
+/** The answer of a `GET`, if its ETag is one of the list, byte for byte (strong comparison, RFC 9110, 13.1.1). */
+const matched = (
+  next: Effect.Effect<HttpServerResponse.HttpServerResponse, unknown>,
+  request: HttpServerRequest.HttpServerRequest,
+  list: string,
+  exchange: Exchange.State
+): Effect.Effect<HttpServerResponse.HttpServerResponse, unknown> =>
+  Effect.flatMap(next, (response) => {
+    // What is no success without the condition is none with it (13.2.1).
+    if (response.status < 200 || response.status > 299) return Effect.succeed(response)
+    const headers = answerHeaders.of(exchange, response)
+    exchange.encoder?.choose(request, response, headers)
+    const current = headers["etag"]
+    const holds = current !== undefined && !current.startsWith("W/") && etags.members(list).includes(current)
+    return holds ? Effect.succeed(response) : Effect.fail(new VersionMismatch())
+  })
 
 /**
- * The stage.
+ * The stage. A name that no route has is refused when the server is built.
  *
  * @category stages
  * @since 0.1.0
  */
 export const stage = (options: Options = {}): ServerStage.ServerStage<never> => {
-  const isRequired = RouteMatch.make(options.required ?? [])
+  const place = { module: "Conditional.stage", option: "required" }
+  const isRequired = RouteMatch.make(options.required ?? [], place)
+  const listed = { module: "Conditional.stage", option: "lists" }
+  const takesLists = RouteMatch.make(options.lists ?? [], listed)
   return ServerStage.make<never, never>({
     name: "server/Conditional",
     reports: "Dependencies",
+    routes: [...RouteMatch.given(place, options.required), ...RouteMatch.given(listed, options.lists)],
     wrap: (next) =>
       Effect.withFiber<HttpServerResponse.HttpServerResponse, unknown>((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
         const sent = request.headers["if-match"]?.trim()
-        if (sent === undefined) {
-          const { route } = Context.getUnsafe(fiber.context, HttpRouter.RouteContext)
-          return isRequired(route) ? Effect.fail(new PreconditionRequired()) : next
-        }
+        const { route } = Context.getUnsafe(fiber.context, HttpRouter.RouteContext)
+        if (sent === undefined) return isRequired(route) ? Effect.fail(new PreconditionRequired()) : next
         if (sent === "*") return next
-        if (!isTag.test(sent)) return Effect.fail(new PreconditionInvalid())
-        const version = versionOf(sent)
-        return version === undefined
-          ? Effect.fail(new VersionMismatch())
+        if (!etags.isList(sent)) return Effect.fail(new PreconditionInvalid())
+        const [version, another] = etags.versionsIn(sent)
+        const inward = version === undefined || another !== undefined
+          ? next
           : Effect.provideService(next, IfMatch, Option.some(Number(version)))
+        if (request.method === "GET" || request.method === "HEAD") {
+          return matched(inward, request, sent, Exchange.ofUnsafe(fiber))
+        }
+        if (version === undefined) return Effect.fail(new VersionMismatch())
+        return another === undefined || takesLists(route)
+          ? inward
+          : Effect.fail(new PreconditionInvalid({ reason: "several" }))
       })
   })
 }

@@ -28,7 +28,7 @@
  */
 import { Context, type Duration, Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { finiteMillis, InvalidOption } from "../resilience/InvalidOption.ts"
+import { finiteMillis, headerName, InvalidOption } from "../resilience/InvalidOption.ts"
 import * as Exchange from "./Exchange.ts"
 import * as Methods from "./Methods.ts"
 import * as ServerStage from "./ServerStage.ts"
@@ -100,7 +100,7 @@ export type Options =
   )
 
 /**
- * The stage. Throws `InvalidOption` for origins that are none, and for credentials with `"*"`.
+ * The stage. Throws `InvalidOption` for origins and headers that are none, and for credentials with `"*"`.
  *
  * @category stages
  * @since 0.1.0
@@ -118,9 +118,13 @@ export const stage = (options: Options): ServerStage.OuterStage<Methods.Routes> 
   }
   const isAllowed = originTest(options.origins)
   const echoesHeaders = options.allowedHeaders === "requested"
-  const allowedHeaders = [...allowed, ...(options.allowedHeaders === "requested" ? [] : options.allowedHeaders ?? [])]
-    .join(", ")
-  const exposedHeaders = [...exposed, ...options.exposedHeaders ?? []].join(", ")
+  const named = (option: string, names: ReadonlyArray<string> = []) =>
+    names.map((name) => headerName("Cors.stage", option, name))
+  const allowedHeaders = [
+    ...allowed,
+    ...named("allowedHeaders", options.allowedHeaders === "requested" ? [] : options.allowedHeaders)
+  ].join(", ")
+  const exposedHeaders = [...exposed, ...named("exposedHeaders", options.exposedHeaders)].join(", ")
   const maxAge = String(Math.floor(finiteMillis("Cors.stage", "maxAge", options.maxAge ?? "10 minutes") / 1000))
 
   const grant = (exchange: Exchange.State, origin: string): void => {

@@ -31,6 +31,7 @@ import * as Deadline from "../request/Deadline.ts"
 import * as Priority from "../request/Priority.ts"
 import * as Propagation from "../request/Propagation.ts"
 import * as RequestId from "../request/RequestId.ts"
+import { finiteMillis, headerName, positiveMillis } from "../resilience/InvalidOption.ts"
 import * as Exchange from "./Exchange.ts"
 import * as deadlineWatch from "./internal/deadlineWatch.ts"
 import * as ServerStage from "./ServerStage.ts"
@@ -56,20 +57,25 @@ export interface Options {
   readonly priorityCodecs?: ReadonlyArray<Priority.PriorityCodec> | undefined
 }
 
+const module = "Deadlines.stage"
+
 /**
- * The stage.
+ * The stage. Throws `InvalidOption` for a time that makes no sense.
  *
  * @category stages
  * @since 0.1.0
  */
 export const stage = (options: Options = {}): ServerStage.ServerStage<never, never, Scope.Scope> => {
   const trusts = TrustedHops.make(options.trust ?? "private")
-  const minimum = Duration.toNanosUnsafe(Duration.fromInputUnsafe(options.minimum ?? "5 millis"))
+  const minimum = BigInt(Math.ceil(finiteMillis(module, "minimum", options.minimum ?? "5 millis") * 1e6))
   // Made once: reading a duration from text costs more than the rest of the stage.
   const policy = {
-    default: Duration.fromInputUnsafe(options.default ?? "20 seconds"),
-    maximum: Duration.fromInputUnsafe(options.maximum ?? "60 seconds"),
-    priorityCodecs: options.priorityCodecs ?? [Priority.xRequestPriority]
+    default: Duration.millis(positiveMillis(module, "default", options.default ?? "20 seconds")),
+    maximum: Duration.millis(positiveMillis(module, "maximum", options.maximum ?? "60 seconds")),
+    priorityCodecs: (options.priorityCodecs ?? [Priority.xRequestPriority]).map((codec) => ({
+      ...codec,
+      header: headerName(module, "priorityCodecs", codec.header)
+    }))
   }
   const isPlain = plain(policy.priorityCodecs)
   const granted = Duration.min(policy.default, policy.maximum)

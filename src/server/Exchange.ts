@@ -30,6 +30,7 @@ import { Clock, Context, Effect, type Exit, type Fiber, type Option } from "effe
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type * as Recorder from "../lifecycle/Recorder.ts"
 import type { StageName } from "../lifecycle/Stage.ts"
+import { headerName, headerValue } from "../resilience/InvalidOption.ts"
 import * as vary from "./internal/vary.ts"
 
 /**
@@ -64,6 +65,8 @@ export interface State {
   answerHeaders: Record<string, string> | undefined
   /** What the answer depends on beside the URL, for `Vary`. */
   vary: string | undefined
+  /** What `Negotiation` has chosen, as ETags name it; `undefined` for the first of what is offered. */
+  variant: string | undefined
   /** Who packs the body, where somebody does. */
   encoder: Encoder | undefined
   /** Whether the caller may see how the time was spent. */
@@ -126,7 +129,7 @@ export const current: Effect.Effect<Option.Option<State>> = Effect.withFiber((fi
 
 /**
  * Sets a header on the answer of the running handler, such as `Location`. It is dropped when the handler fails after all,
- * and ignored outside a request.
+ * and ignored outside a request. Throws `InvalidOption` for what can be no header, which is a bug and leaves as one.
  *
  * @category combinators
  * @since 0.1.0
@@ -134,7 +137,13 @@ export const current: Effect.Effect<Option.Option<State>> = Effect.withFiber((fi
 export const setHeader = (name: string, value: string): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const state = Context.getOrUndefined(fiber.context, Exchange)
-    if (state !== undefined) (state.answerHeaders ??= {})[name.toLowerCase()] = value
+    if (state !== undefined) {
+      ;(state.answerHeaders ??= {})[headerName("Exchange.setHeader", "name", name)] = headerValue(
+        "Exchange.setHeader",
+        name,
+        value
+      )
+    }
     return Effect.void
   })
 

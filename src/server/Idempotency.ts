@@ -32,6 +32,7 @@
  */
 import { Context, type Duration, Effect, Exit, Option, Schedule, Schema, type Scope } from "effect"
 import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { InvalidOption, positiveMillis, wholeNumber } from "../resilience/InvalidOption.ts"
 import { CurrentUser } from "./Authentication.ts"
 import * as Exchange from "./Exchange.ts"
 import * as stored from "./internal/storedAnswer.ts"
@@ -145,8 +146,11 @@ export interface Options {
   readonly retryAfterSeconds?: number | undefined
 }
 
+const module = "Idempotency.stage"
+
 /**
- * The stage.
+ * The stage. Throws `InvalidOption` where a time makes no sense or no route is named. A name that no route has is refused
+ * when the server is built.
  *
  * @category stages
  * @since 0.1.0
@@ -154,18 +158,26 @@ export interface Options {
 export const stage = (
   options: Options
 ): ServerStage.ServerStage<CurrentUser, never, IdempotencyRecords | Scope.Scope> => {
-  const isRequired = RouteMatch.make(options.required)
+  const place = { module, option: "required" }
+  const isRequired = RouteMatch.make(options.required, place)
+  if (options.required.length === 0 && typeof options.required !== "function") {
+    throw new InvalidOption({ ...place, value: "[]", allowed: "one route or more: this stage would guard nothing" })
+  }
   const lease = options.lease ?? "90 seconds"
+  positiveMillis(module, "lease", lease)
   const timeToLive = options.timeToLive ?? "24 hours"
+  positiveMillis(module, "timeToLive", timeToLive)
+  const retryAfterSeconds = wholeNumber(module, "retryAfterSeconds", options.retryAfterSeconds ?? 1, 1)
   const recovery = Schedule.upTo(Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("1 second")]), {
     duration: lease
   })
   const later = <E>(settled: Effect.Effect<void, E>) =>
     Effect.ignore(Effect.delay(Effect.retry(settled, recovery), "100 millis"))
-  const running = new IdempotencyKeyRunning({ retryAfterSeconds: options.retryAfterSeconds ?? 1 })
+  const running = new IdempotencyKeyRunning({ retryAfterSeconds })
   return ServerStage.make<CurrentUser, never, IdempotencyRecords | Scope.Scope>({
     name: "server/Idempotency",
     reports: "Dependencies",
+    routes: RouteMatch.given(place, options.required),
     wrap: Effect.gen(function*() {
       const records = yield* IdempotencyRecords
       const scope = yield* Effect.scope

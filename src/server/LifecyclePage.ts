@@ -48,6 +48,7 @@ import { FetchHttpClient, HttpClient, HttpRouter, HttpServerRequest, HttpServerR
 import type * as Standing from "../lifecycle/Standing.ts"
 import * as Story from "../lifecycle/Story.ts"
 import { RequestId } from "../request/RequestId.ts"
+import { InvalidOption } from "../resilience/InvalidOption.ts"
 import * as Authentication from "./Authentication.ts"
 import * as Exchange from "./Exchange.ts"
 import * as Health from "./Health.ts"
@@ -149,7 +150,7 @@ export const open: ReadonlyArray<string> = [
 ]
 
 /**
- * The routes.
+ * The routes. Throws `InvalidOption` for an address that is none.
  *
  * @category layers
  * @since 0.1.0
@@ -166,8 +167,13 @@ export const layer = <R = never, S = never>(
   | S
   | HttpRouter.Request<"Requires", Authentication.CurrentUser>
   | HttpRouter.Request<"Error", StoryUnknown | Authentication.Forbidden>
-> =>
-  Layer.unwrap(Effect.gen(function*() {
+> => {
+  const trusts = TrustedHops.make(options.trust ?? "loopback")
+  for (const option of ["neighbours", "siblings"] as const) {
+    const given = options[option] ?? []
+    if (!Effect.isEffect(given)) { for (const { url } of given) checkUrl(option, url) }
+  }
+  return Layer.unwrap(Effect.gen(function*() {
     const source = yield* options.journal
     const files = yield* pageFiles.load
     const drain = yield* Health.Draining
@@ -181,7 +187,6 @@ export const layer = <R = never, S = never>(
       : options.events.pipe(Effect.provideContext(services), Effect.catchCause(() => Effect.succeed([])))
     const standing = Effect.zipWith(source.standing, events, (standing, events) => ({ ...standing, events }))
 
-    const trusts = TrustedHops.make(options.trust ?? "loopback")
     const { allow = (user: Authentication.Principal) => user.anonymous !== true } = options
     type Answer<E, R1> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R1>
     const near = <E, R1>(self: Answer<E, R1>): Answer<E | Authentication.Forbidden, R1> =>
@@ -260,3 +265,14 @@ export const layer = <R = never, S = never>(
     )
     // What the routes need stands in the signature; the router's own types would name each of them again.
   })).pipe(Layer.provide(FetchHttpClient.layer)) as never
+}
+
+const checkUrl = (option: string, url: string): void => {
+  if (/^https?:$/.test(URL.parse(url)?.protocol ?? "")) return
+  throw new InvalidOption({
+    module: "LifecyclePage.layer",
+    option: `${option}.url`,
+    value: JSON.stringify(url),
+    allowed: "scheme, host and port, such as http://127.0.0.1:4101"
+  })
+}

@@ -3,8 +3,12 @@
  *
  * A route offers media types, languages or both. `Accept` and `Accept-Language` are read with their weights, wildcards and
  * parameters; the best offer goes inwards as {@link Chosen}, the first among equals, and `Vary` says what it depended on. A
- * client that takes none of the media types, or no UTF-8 (`Accept-Charset`, or a `charset` beside a type), is told in a 406
- * which there are. A language is never a reason to refuse: the first offered serves who asked for another.
+ * client that takes none of the media types, or no charset they are in (`Accept-Charset`, or a `charset` beside a type; what
+ * names none is in UTF-8), is told in a 406 which header is the cause and what there is. A language is never a reason to
+ * refuse: the first offered serves who asked for another.
+ *
+ * Each representation of a version has an ETag of its own: `"7"` for the first of what is offered, `"7(text/csv:de)"` for what
+ * was chosen instead of it. `Conditional` takes them all for the same version.
  *
  * Routes that offer nothing of their own answer JSON, and problems are `application/problem+json` whatever was asked: a 404
  * that becomes a 406 helps nobody.
@@ -12,6 +16,7 @@
  * **Gotchas**
  *
  * - What a route really sends is up to its handler: take {@link chosen} and send that.
+ * - An `ETag` set by hand that is no version stays as it is: let it differ wherever the body does.
  * - A header that cannot be read is as good as not sent.
  * - It has no default in the stack, since an `EventSource` or a page asks for types that only you know you serve.
  *
@@ -36,6 +41,7 @@ import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/h
 import { InvalidOption } from "../resilience/InvalidOption.ts"
 import * as Exchange from "./Exchange.ts"
 import * as header from "./internal/acceptHeader.ts"
+import * as etags from "./internal/etags.ts"
 import * as RouteMatch from "./RouteMatch.ts"
 import * as ServerStage from "./ServerStage.ts"
 
@@ -69,10 +75,14 @@ export const Chosen = Context.Reference<Choice | undefined>("effect-lifecycle/se
  * @since 0.1.0
  */
 export class NotAcceptable extends Schema.TaggedError<NotAcceptable>()("NotAcceptable", {
-  offers: Schema.Array(Schema.String)
+  offers: Schema.Array(Schema.String),
+  /** The header that nothing fits. `Accept` when absent. */
+  header: Schema.optionalKey(Schema.Literals(["Accept", "Accept-Charset"]))
 }) {
   override get message(): string {
-    return `The client takes none of ${this.offers.join(", ")} in UTF-8: change Accept or Accept-Charset`
+    return this.header === "Accept-Charset"
+      ? "The client takes no charset of what there is: take UTF-8 in Accept-Charset, or leave it out"
+      : `The client takes none of ${this.offers.join(", ")}: change Accept`
   }
 }
 
@@ -134,24 +144,27 @@ export const make = (offers: Offers): (asked: Asked) => Choice | undefined => {
   const languages = offers.languages ?? []
   const wrong = languages.find((tag) => !/^[a-z]{1,8}(?:-[a-z0-9]{1,8})*$/i.test(tag))
   if (wrong !== undefined) throw invalid(wrong, "language tags such as en or pt-BR")
-  const [first] = types
   return (asked) => {
     const accepted = asked.accept === undefined || asked.accept === "*/*" ? [] : header.parseMediaRanges(asked.accept)
-    const type = accepted.length === 0 ? first : best(types, (each) => header.mediaTypeQuality(accepted, each))
-    if (type === undefined || !takesCharset(asked["accept-charset"], type)) return undefined
+    const readable = asked["accept-charset"] === undefined ? types : inCharsets(asked["accept-charset"], types)
+    const type = accepted.length === 0
+      ? readable[0]
+      : best(readable, (each) => header.mediaTypeQuality(accepted, each))
+    if (type === undefined) return undefined
     return { type: type.text, language: chooseLanguage(asked["accept-language"], languages) }
   }
 }
 
 /**
- * The stage. Throws `InvalidOption` for what is no media type or language tag.
+ * The stage. Throws `InvalidOption` for what is no media type, language tag or name of a route. A name that no route has is
+ * refused when the server is built.
  *
  * @category stages
  * @since 0.1.0
  */
 export const stage = (options: Options = {}): ServerStage.ServerStage<never> => {
   const table = Object.entries({ ...options.offers, "/docs": anything, "/docs/*": anything, ...options.offers }).map(
-    ([name, offers]) => ({ fits: RouteMatch.make([name]), rule: ruleOf(offers) })
+    ([name, offers]) => ({ fits: RouteMatch.make([name], place), rule: ruleOf(offers) })
   )
   const otherwise = ruleOf(options.otherwise ?? json)
   const known = new WeakMap<RouteMatch.Named, Rule>()
@@ -165,18 +178,21 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never> => 
   return ServerStage.make<never, never>({
     name: "server/Negotiation",
     reports: "Validation",
+    routes: RouteMatch.given(place, Object.keys(options.offers ?? {})),
     wrap: (next) =>
       Effect.withFiber<HttpServerResponse.HttpServerResponse, unknown>((fiber) => {
         const rule = ruleFor(Context.getUnsafe(fiber.context, HttpRouter.RouteContext).route)
         const { headers } = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-        if (rule.vary !== undefined) Exchange.varyUnsafe(Exchange.ofUnsafe(fiber), rule.vary)
-        const choice = rule.choose({
+        const exchange = Exchange.ofUnsafe(fiber)
+        if (rule.vary !== undefined) Exchange.varyUnsafe(exchange, rule.vary)
+        const found = rule.choose({
           accept: headers["accept"],
           "accept-charset": headers["accept-charset"],
           "accept-language": headers["accept-language"]
         })
-        if (choice === undefined) return Effect.fail(rule.refused)
-        Exchange.addUnsafe(fiber, Chosen, choice)
+        if ("refused" in found) return Effect.fail(found.refused)
+        if (found.variant !== undefined) exchange.variant = found.variant
+        Exchange.addUnsafe(fiber, Chosen, found.choice)
         return next
       })
   })
@@ -193,10 +209,14 @@ export const chosen = (otherwise: Choice): Effect.Effect<Choice> =>
 
 const anything: Offers = { types: ["*/*"] }
 
+/** What a request comes to: a choice and how ETags name it, or the refusal. */
+type Found =
+  | { readonly choice: Choice; readonly variant: string | undefined }
+  | { readonly refused: NotAcceptable }
+
 interface Rule {
-  readonly choose: (asked: Asked) => Choice | undefined
+  readonly choose: (asked: Asked) => Found
   readonly vary: string | undefined
-  readonly refused: NotAcceptable
 }
 
 const ruleOf = (input: Offers | ReadonlyArray<string>): Rule => {
@@ -206,27 +226,38 @@ const ruleOf = (input: Offers | ReadonlyArray<string>): Rule => {
     ...(types.length > 1 && types !== json ? ["Accept"] : []),
     ...((offers.languages?.length ?? 0) > 1 ? ["Accept-Language"] : [])
   ]
-  return {
-    choose: remembered(make(offers)),
-    vary: depends.length === 0 ? undefined : depends.join(", "),
-    refused: new NotAcceptable({ offers: types })
+  const choose = make(offers)
+  const other = (chosen: string | undefined, all: ReadonlyArray<string> | undefined): string | undefined =>
+    chosen === all?.[0] || all === json ? undefined : chosen
+  const find = (asked: Asked): Found => {
+    const choice = choose(asked)
+    if (choice === undefined) {
+      const inAnyCharset = choose({ accept: asked.accept })
+      return { refused: new NotAcceptable({ offers: types, header: inAnyCharset ? "Accept-Charset" : "Accept" }) }
+    }
+    const type = other(choice.type, types)
+    const language = other(choice.language, offers.languages)
+    const variant = type === undefined && language === undefined ? undefined : etags.variant(type, language)
+    return { choice, variant }
   }
+  return { choose: remembered(find), vary: depends.length === 0 ? undefined : depends.join(", ") }
 }
 
 /** Clients send few different headers, and all requests of one the same. */
 const mostRemembered = 64
 
-const remembered = (choose: Rule["choose"]): Rule["choose"] => {
-  const known = new Map<string, Choice | undefined>()
+const remembered = (find: Rule["choose"]): Rule["choose"] => {
+  const known = new Map<string, Found>()
   return (asked) => {
     const { "accept-charset": charset, "accept-language": language, accept } = asked
     // No header can hold these two: what one says never reads as what three do.
     const key = `${accept ?? "\r"}\n${charset ?? "\r"}\n${language ?? "\r"}`
-    if (known.has(key)) return known.get(key)
-    const choice = choose(asked)
+    const before = known.get(key)
+    if (before !== undefined) return before
+    const found = find(asked)
     if (known.size >= mostRemembered) known.clear()
-    if (key.length <= 1024) known.set(key, choice)
-    return choice
+    if (key.length <= 1024) known.set(key, found)
+    return found
   }
 }
 
@@ -245,8 +276,9 @@ const parsed = (types: ReadonlyArray<string>): ReadonlyArray<Offered> => {
   })
 }
 
-const invalid = (value: string, allowed: string): InvalidOption =>
-  new InvalidOption({ module: "Negotiation.stage", option: "offers", value, allowed })
+const place = { module: "Negotiation.stage", option: "offers" }
+
+const invalid = (value: string, allowed: string): InvalidOption => new InvalidOption({ ...place, value, allowed })
 
 const best = <A>(offers: ReadonlyArray<A>, qualityOf: (offer: A) => number): A | undefined => {
   let found: A | undefined
@@ -261,11 +293,13 @@ const best = <A>(offers: ReadonlyArray<A>, qualityOf: (offer: A) => number): A |
   return found
 }
 
-const takesCharset = (asked: string | undefined, type: Offered): boolean => {
-  if (asked === undefined) return true
+const inCharsets = (asked: string, types: ReadonlyArray<Offered>): ReadonlyArray<Offered> => {
   const accepted = header.parse(asked)
-  const charset = type.parameters.get("charset")?.toLowerCase() ?? "utf-8"
-  return accepted.length === 0 || (header.tokenQuality(accepted, charset) ?? 0) > 0
+  return accepted.length === 0
+    ? types
+    : types.filter(({ parameters }) =>
+      (header.tokenQuality(accepted, parameters.get("charset")?.toLowerCase() ?? "utf-8") ?? 0) > 0
+    )
 }
 
 const chooseLanguage = (asked: string | undefined, languages: ReadonlyArray<string>): string | undefined => {

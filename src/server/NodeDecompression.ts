@@ -31,11 +31,11 @@
  *
  * @since 0.1.0
  */
-import { ByteSize, Context, Effect } from "effect"
+import { type ByteSize, Context, Effect } from "effect"
 import { HttpServerRequest, type HttpServerResponse } from "effect/http"
 import type { Duplex } from "node:stream"
 import * as Zlib from "node:zlib"
-import { InvalidOption } from "../resilience/InvalidOption.ts"
+import { byteSize, InvalidOption } from "../resilience/InvalidOption.ts"
 import { BodyTooLarge } from "./BodyLimits.ts"
 import { UnsupportedMediaType } from "./ContentTypes.ts"
 import * as Exchange from "./Exchange.ts"
@@ -82,7 +82,7 @@ export const supported: ReadonlyArray<Coding> = (["gzip", "deflate", "br", "zstd
 const maximumLayers = 2
 
 /**
- * The stage. Throws `InvalidOption` for a coding this Node cannot unpack.
+ * The stage. Throws `InvalidOption` for a coding this Node cannot unpack, and for what is no size.
  *
  * @category stages
  * @since 0.1.0
@@ -97,9 +97,9 @@ export const stage = (options: Options = {}): ServerStage.ServerStage<never> => 
       allowed: `one or more of ${supported.join(", ")}`
     })
   }
-  const limitBytes = Number(
-    options.maximum === undefined ? ByteSize.mebibytes(1) : ByteSize.fromInputUnsafe(options.maximum)
-  )
+  const limitBytes = options.maximum === undefined
+    ? 1_048_576
+    : byteSize("NodeDecompression.stage", "maximum", options.maximum)
   const wrongCoding = new UnsupportedMediaType({ header: "accept-encoding", accept: codings.join(", ") })
   const layersOf = (header: string): ReadonlyArray<() => Duplex> | undefined => {
     const layers: Array<() => Duplex> = []

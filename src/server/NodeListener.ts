@@ -2,7 +2,8 @@
  * The door on Node: an HTTP server with limits and timeouts, whose own refusals look like all others.
  *
  * What Node would answer by itself (400 for nonsense or no `Host`, 408 for a request that never ends, 413, 414, 417, 431, 501,
- * 505) leaves as problem+json with a request id of its own, and is reported as a request that ended. A request that has
+ * 505) leaves as problem+json with a request id of its own, and is reported as a request that ended. So does what Node would
+ * let pass and nobody here can serve: HTTP/0.9, HTTP/2.0 in the words of HTTP/1, a transfer coding. A request that has
  * begun and will never be whole is interrupted and answered under its own id; what came before it on the connection is
  * answered first. Each connection and request is stamped, so that `ServerTiming` knows what happened before the first
  * stage. How late the event loop is gets reported every ten seconds. A port that cannot be had is one {@link ListenError}
@@ -30,10 +31,11 @@
  * @since 0.1.0
  */
 import { NodeHttpServer, type NodeServices } from "@effect/platform-node"
-import { Clock, Duration, Effect, Layer, Predicate, Schema } from "effect"
+import { Clock, type Duration, Effect, Layer, Predicate, Schema } from "effect"
 import type { Etag, HttpPlatform, HttpServer } from "effect/http"
-import * as Http from "node:http"
+import type * as Http from "node:http"
 import type { Socket } from "node:net"
+import { finiteMillis, millisBetween, positiveMillis, wholeNumber } from "../resilience/InvalidOption.ts"
 import * as eventLoop from "./internal/eventLoop.ts"
 import * as nodeMessages from "./internal/nodeMessages.ts"
 import * as refusal from "./internal/nodeRefusal.ts"
@@ -92,7 +94,8 @@ export interface Options {
 }
 
 /**
- * The listener, with the Node services that `HttpApi` and static files need.
+ * The listener, with the Node services that `HttpApi` and static files need. Throws `InvalidOption` for a number or a time
+ * that makes no sense.
  *
  * @category layers
  * @since 0.1.0
@@ -102,29 +105,30 @@ export const layer = (
 ): Layer.Layer<
   HttpServer.HttpServer | NodeServices.NodeServices | HttpPlatform.HttpPlatform | Etag.Generator,
   ListenError
-> =>
-  Layer.unwrap(Effect.gen(function*() {
+> => {
+  const settings = settingsOf(options)
+  return Layer.unwrap(Effect.gen(function*() {
     const context = yield* Effect.context<never>()
     const clock = yield* Clock.Clock
     const host = options.host ?? "127.0.0.1"
-    const headersTimeout = Duration.toMillis(options.headersTimeout ?? "10 seconds")
+    const { headersTimeout } = settings
     const service = options.service ?? "server"
     const run = (effect: Effect.Effect<void>) => void Effect.runForkWith(context)(effect)
-    const messages = nodeMessages.make(service, run)
+    const { Server, ...messages } = nodeMessages.make(service, run)
     let opened: Http.Server | undefined
     const evaluate = () => {
-      const server = opened = Http.createServer({
+      const server = opened = new Server({
         ...messages,
         // Any other upgrade may be ignored (RFC 9110, 7.8), and Node would hand its connection over and answer on it no more.
         shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
-        maxHeaderSize: options.maxHeaderBytes ?? 16_384,
+        maxHeaderSize: settings.maxHeaderBytes,
         headersTimeout,
-        requestTimeout: Math.max(headersTimeout, Duration.toMillis(options.requestTimeout ?? "60 seconds")),
-        keepAliveTimeout: Duration.toMillis(options.keepAliveTimeout ?? "75 seconds"),
+        requestTimeout: Math.max(headersTimeout, settings.requestTimeout),
+        keepAliveTimeout: settings.keepAliveTimeout,
         // How often Node looks for requests that are late; its default of 30 s would let them stay that much longer.
         connectionsCheckingInterval: Math.max(100, Math.min(5_000, headersTimeout / 4))
       })
-      if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
+      if (settings.maxConnections !== undefined) server.maxConnections = settings.maxConnections
       const connected = new WeakMap<object, bigint>()
       const stamp = (request: Http.IncomingMessage) => {
         const connectedNanos = connected.get(request.socket)
@@ -146,13 +150,13 @@ export const layer = (
       )
       return server
     }
-    const observed = eventLoop.layer(service, options.eventLoopInterval ?? "10 seconds")
+    const observed = eventLoop.layer(service, settings.eventLoopInterval)
     // Closed before the server, and after what it serves: the grace is over, and Node would wait for every connection.
     const last = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => opened?.closeAllConnections())))
     const server = NodeHttpServer.layer(evaluate, {
-      port: options.port,
+      port: settings.port,
       host,
-      gracefulShutdownTimeout: options.gracePeriod ?? "20 seconds"
+      gracefulShutdownTimeout: settings.gracePeriod
     })
     return Layer.provideMerge(last, server).pipe(
       Layer.catch((error) =>
@@ -163,6 +167,26 @@ export const layer = (
       Layer.merge(observed)
     )
   }))
+}
+
+const module = "NodeListener.layer"
+
+/** Node takes zero for "without limit", and its timers take what is longer for nothing at all. */
+const timer = (option: string, value: Duration.Input): number =>
+  Math.ceil(millisBetween(module, option, value, 1, 2 ** 31 - 1))
+
+const settingsOf = (options: Options) => ({
+  port: wholeNumber(module, "port", options.port, 0, 65_535),
+  maxHeaderBytes: wholeNumber(module, "maxHeaderBytes", options.maxHeaderBytes ?? 16_384, 1),
+  headersTimeout: timer("headersTimeout", options.headersTimeout ?? "10 seconds"),
+  requestTimeout: timer("requestTimeout", options.requestTimeout ?? "60 seconds"),
+  keepAliveTimeout: timer("keepAliveTimeout", options.keepAliveTimeout ?? "75 seconds"),
+  maxConnections: options.maxConnections === undefined
+    ? undefined
+    : wholeNumber(module, "maxConnections", options.maxConnections, 1),
+  gracePeriod: finiteMillis(module, "gracePeriod", options.gracePeriod ?? "20 seconds"),
+  eventLoopInterval: positiveMillis(module, "eventLoopInterval", options.eventLoopInterval ?? "10 seconds")
+})
 
 const codeOf = (cause: unknown): string =>
   Predicate.hasProperty(cause, "code") && typeof cause.code === "string" ? cause.code : "unknown"

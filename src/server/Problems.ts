@@ -46,7 +46,8 @@
 import { Context, Effect, Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import * as Recorder from "../lifecycle/Recorder.ts"
-import type { StageName } from "../lifecycle/Stage.ts"
+import { StageName } from "../lifecycle/Stage.ts"
+import { oneOf, wholeNumber } from "../resilience/InvalidOption.ts"
 import * as Exchange from "./Exchange.ts"
 import { builtInRows } from "./internal/builtInProblems.ts"
 import * as causes from "./internal/problemCause.ts"
@@ -154,8 +155,10 @@ export const builtIn: { readonly [tag: string]: Row } = builtInRows
  */
 export const allErrors = { errors: "all" } as const
 
+const module = "Problems.table"
+
 /**
- * The built-in rows and the application's; the application's win.
+ * The built-in rows and the application's; the application's win. Throws `InvalidOption` for a status that is no error's.
  *
  * @category constructors
  * @since 0.1.0
@@ -163,6 +166,10 @@ export const allErrors = { errors: "all" } as const
 export const table = <const Rows extends { readonly [tag: string]: Row }>(
   rows: Rows
 ): Table<Extract<keyof Rows, string>> => {
+  for (const [tag, { stage, status }] of Object.entries<Row>(rows)) {
+    wholeNumber(module, `${tag}.status`, status, 400, 599)
+    if (stage !== undefined) oneOf(module, `${tag}.stage`, stage, StageName.literals)
+  }
   const all: { readonly [tag: string]: Row } = { ...builtInRows, ...rows }
   const describe = (error: unknown): Problem | undefined => {
     const tag = documents.tagOf(error)

@@ -58,7 +58,7 @@ import { Context, type Duration, Effect, type Fiber, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { RateLimiter } from "effect/persistence"
 import * as Recorder from "../lifecycle/Recorder.ts"
-import { InvalidOption, positiveMillis, wholeNumber } from "../resilience/InvalidOption.ts"
+import { InvalidOption, oneOf, positiveMillis, wholeNumber } from "../resilience/InvalidOption.ts"
 import * as RateLimiterStore from "../resilience/RateLimiterStore.ts"
 import { CurrentUser } from "./Authentication.ts"
 import * as Exchange from "./Exchange.ts"
@@ -205,6 +205,7 @@ export const byUser = (
 export const layerMemory = RateLimiterStore.layerMemory
 
 const module = "RateLimits"
+const costPlace = { module, option: "cost" }
 
 interface Known extends Omit<Policy, "window"> {
   readonly algorithm: NonNullable<Policy["algorithm"]>
@@ -221,7 +222,12 @@ const make = <Needs>(
   ) => string | undefined
 ): ServerStage.ServerStage<Needs, never, RateLimiter.RateLimiter> => {
   const policies = options.policies.map(checked)
-  const isExempt = RouteMatch.make(options.exempt ?? [])
+  if (policies.length === 0) {
+    throw new InvalidOption({ module, option: "policies", value: "[]", allowed: "one policy or more" })
+  }
+  const exempt = { module, option: "exempt" }
+  const isExempt = RouteMatch.make(options.exempt ?? [], exempt)
+  const closed = oneOf(module, "onStoreAway", options.onStoreAway ?? "open", ["open", "closed"]) === "closed"
   const costOf = costs(options.cost, Math.min(...policies.map(({ limit }) => limit)))
   const timeout = options.timeout ?? "100 millis"
   positiveMillis(module, "timeout", timeout)
@@ -232,6 +238,10 @@ const make = <Needs>(
   return ServerStage.make<Needs, never, RateLimiter.RateLimiter>({
     name: "server/RateLimits",
     reports: "Middleware",
+    routes: [
+      ...RouteMatch.given(exempt, options.exempt, { beside: true }),
+      ...typeof options.cost === "object" ? RouteMatch.given(costPlace, Object.keys(options.cost)) : []
+    ],
     wrap: Effect.gen(function*() {
       const guard = yield* limiterGuard.make(yield* RateLimiter.RateLimiter, { name: kind, timeout })
       return (next) =>
@@ -264,7 +274,7 @@ const make = <Needs>(
                     new QuotaExceeded({ policies: [name], retryAfterMillis: taken.retryAfterMillis })
                   )
                 case "Away":
-                  if (options.onStoreAway === "closed") {
+                  if (closed) {
                     report(fiber, name, "unavailable")
                     return Effect.fail(new RateLimitsUnavailable({ policy: name }))
                   }
@@ -311,7 +321,10 @@ const checked = (policy: Policy, index: number, all: ReadonlyArray<Policy>): Kno
     member: `"${name}"`,
     limit: wholeNumber(module, `policies.${name}.limit`, policy.limit, 1),
     windowMillis: Math.max(1, positiveMillis(module, `policies.${name}.window`, policy.window)),
-    algorithm: policy.algorithm ?? "token-bucket"
+    algorithm: oneOf(module, `policies.${name}.algorithm`, policy.algorithm ?? "token-bucket", [
+      "token-bucket",
+      "fixed-window"
+    ])
   }
 }
 
@@ -330,7 +343,7 @@ const costs = (cost: Options["cost"], most: number) => {
       const allowed = `at most the smallest limit, ${most}: this route could never be asked`
       throw new InvalidOption({ module, option: `cost.${route}`, value: String(value), allowed })
     }
-    return { matches: RouteMatch.make([route]), tokens }
+    return { matches: RouteMatch.make([route], costPlace), tokens }
   })
   return (route: RouteMatch.Named): number => named.find(({ matches }) => matches(route))?.tokens ?? 1
 }

@@ -24,6 +24,7 @@ import { Context, Effect, type Fiber, Option } from "effect"
 import { HttpServerRequest } from "effect/http"
 import * as Recorder from "../lifecycle/Recorder.ts"
 import * as RequestId from "../request/RequestId.ts"
+import { headerName } from "../resilience/InvalidOption.ts"
 import * as Exchange from "./Exchange.ts"
 import * as ServerStage from "./ServerStage.ts"
 import * as TrustedHops from "./TrustedHops.ts"
@@ -41,16 +42,18 @@ export interface Options {
   readonly responseHeader?: string | undefined
 }
 
+const module = "RequestIds.stage"
+
 /**
- * The stage.
+ * The stage. Throws `InvalidOption` for what can be no name of a header.
  *
  * @category stages
  * @since 0.1.0
  */
 export const stage = (options: Options = {}): ServerStage.OuterStage => {
   const trusts = TrustedHops.make(options.trust ?? "private")
-  const headers = options.headers ?? RequestId.defaultHeaders
-  const responseHeader = (options.responseHeader ?? "x-request-id").toLowerCase()
+  const headers = (options.headers ?? RequestId.defaultHeaders).map((name) => headerName(module, "headers", name))
+  const responseHeader = headerName(module, "responseHeader", options.responseHeader ?? "x-request-id")
   return ServerStage.outer({
     name: "server/RequestIds",
     reports: "Middleware",

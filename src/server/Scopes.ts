@@ -37,7 +37,7 @@
  */
 import { Context, Effect, Schema } from "effect"
 import { HttpRouter, type HttpServerResponse } from "effect/http"
-import { InvalidOption } from "../resilience/InvalidOption.ts"
+import { InvalidOption, oneOf } from "../resilience/InvalidOption.ts"
 import { CurrentUser, Forbidden, type Principal, Unauthorized } from "./Authentication.ts"
 import * as names from "./internal/scopeName.ts"
 import * as RouteMatch from "./RouteMatch.ts"
@@ -91,17 +91,22 @@ export const missing = (user: Principal, required: ReadonlyArray<string>): Reado
 }
 
 /**
- * The stage. Throws `InvalidOption` for what is no scope.
+ * The stage. Throws `InvalidOption` for what is no scope or no name of a route, and for a table without routes. A name that
+ * no route has is refused when the server is built.
  *
  * @category stages
  * @since 0.1.0
  */
 export const stage = (options: Options): ServerStage.ServerStage<CurrentUser> => {
+  const place = { module: "Scopes.stage", option: "routes" }
   const table = Object.entries(options.routes).map(([name, scopes]) => {
-    checked("Scopes.stage", `routes["${name}"]`, scopes)
-    return { fits: RouteMatch.make([name]), scopes }
+    checked(place.module, `routes["${name}"]`, scopes)
+    return { fits: RouteMatch.make([name], place), scopes }
   })
-  const refusesUnlisted = options.unlisted === "refuse"
+  const refusesUnlisted = oneOf(place.module, "unlisted", options.unlisted ?? "pass", ["pass", "refuse"]) === "refuse"
+  if (table.length === 0 && !refusesUnlisted) {
+    throw new InvalidOption({ ...place, value: "{}", allowed: "one route or more: this stage would guard nothing" })
+  }
   const known = new WeakMap<RouteMatch.Named, ReadonlyArray<string> | undefined>()
   const requiredBy = (route: RouteMatch.Named): ReadonlyArray<string> | undefined => {
     if (known.has(route)) return known.get(route)
@@ -113,6 +118,7 @@ export const stage = (options: Options): ServerStage.ServerStage<CurrentUser> =>
   return ServerStage.make<CurrentUser>({
     name: "server/Scopes",
     reports: "Security",
+    routes: RouteMatch.given(place, Object.keys(options.routes)),
     wrap: (next) =>
       Effect.withFiber<HttpServerResponse.HttpServerResponse, unknown, CurrentUser>((fiber) => {
         const required = requiredBy(Context.getUnsafe(fiber.context, HttpRouter.RouteContext).route)

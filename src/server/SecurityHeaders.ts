@@ -22,6 +22,7 @@
  */
 import { Context, Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
+import { headerName, headerValue } from "../resilience/InvalidOption.ts"
 import * as Exchange from "./Exchange.ts"
 import * as scheme from "./internal/scheme.ts"
 import * as ServerStage from "./ServerStage.ts"
@@ -43,14 +44,16 @@ export const defaults: Readonly<Record<string, string>> = {
  * @since 0.1.0
  */
 export interface Options {
-  /** Added to {@link defaults}, in lower case; `undefined` removes one. */
+  /** Added to {@link defaults}; `undefined` removes one. */
   readonly headers?: Readonly<Record<string, string | undefined>> | undefined
   /** The value of `Strict-Transport-Security` over https. Default one year with subdomains; `undefined` sends none. */
   readonly strictTransportSecurity?: string | undefined
 }
 
+const module = "SecurityHeaders.stage"
+
 /**
- * The stage.
+ * The stage. Throws `InvalidOption` for what can be no header.
  *
  * @category stages
  * @since 0.1.0
@@ -58,13 +61,16 @@ export interface Options {
 export const stage = (options: Options = {}): ServerStage.OuterStage => {
   const plain: Record<string, string> = { ...defaults }
   for (const [name, value] of Object.entries(options.headers ?? {})) {
-    if (value === undefined) delete plain[name.toLowerCase()]
-    else plain[name.toLowerCase()] = value
+    const header = headerName(module, "headers", name)
+    if (value === undefined) delete plain[header]
+    else plain[header] = headerValue(module, `headers.${header}`, value)
   }
   const hsts = "strictTransportSecurity" in options
     ? options.strictTransportSecurity
     : "max-age=31536000; includeSubDomains"
-  const secure = hsts === undefined ? plain : { ...plain, "strict-transport-security": hsts }
+  const secure = hsts === undefined
+    ? plain
+    : { ...plain, "strict-transport-security": headerValue(module, "strictTransportSecurity", hsts) }
   return ServerStage.outer({
     name: "server/SecurityHeaders",
     reports: "Middleware",

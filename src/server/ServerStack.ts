@@ -34,7 +34,7 @@ import { Context, type Duration, Effect, Layer, Scope, Tracer } from "effect"
 import { HttpRouter, HttpServer, type HttpServerResponse } from "effect/http"
 import type { PrometheusMetrics } from "effect/observability"
 import type { StageName } from "../lifecycle/Stage.ts"
-import { InvalidOption } from "../resilience/InvalidOption.ts"
+import { finiteMillis, InvalidOption } from "../resilience/InvalidOption.ts"
 import * as AccessLog from "./AccessLog.ts"
 import * as Authentication from "./Authentication.ts"
 import * as BodyLimits from "./BodyLimits.ts"
@@ -49,6 +49,7 @@ import * as Methods from "./Methods.ts"
 import * as Metrics from "./Metrics.ts"
 import * as Problems from "./Problems.ts"
 import * as RequestIds from "./RequestIds.ts"
+import * as RouteMatch from "./RouteMatch.ts"
 import * as SecurityHeaders from "./SecurityHeaders.ts"
 import type * as ServerStage from "./ServerStage.ts"
 import * as ServerTiming from "./ServerTiming.ts"
@@ -178,6 +179,7 @@ export const serve = <A, E, R, const O extends Options>(
   | Requirements<O>
 > => {
   const { outer, route } = slots(options)
+  const drainMillis = finiteMillis("ServerStack.serve", "drainDelay", options.drainDelay ?? 0)
   return Layer.unwrap(Effect.gen(function*() {
     const drain: Health.Drain = { draining: false }
     let index: instrumentedRouter.MethodIndex | undefined
@@ -187,7 +189,7 @@ export const serve = <A, E, R, const O extends Options>(
       Layer.mergeAll(
         Health.layer(options.readiness ?? {}, drain),
         options.metrics === false ? Layer.empty : Metrics.layer(options.metrics === true ? {} : options.metrics)
-      ).pipe(Layer.provide(around(Effect.succeed(aroundRoute([])))))
+      ).pipe(Layer.provide(around(Effect.succeed(aroundRoute([])))), Layer.provide(instrumentedRouter.beside))
     ).pipe(
       Layer.provideMerge(instrumentedRouter.layer((built) => index = built)),
       Layer.provide(Layer.succeed(Health.Draining, drain))
@@ -200,6 +202,7 @@ export const serve = <A, E, R, const O extends Options>(
         Context.get(context, Scope.Scope)
       )
     )
+    for (const given of route.flatMap((stage) => stage.routes ?? [])) RouteMatch.check(given, index?.routes() ?? [])
     const known = Methods.fromIndex(() => index)
     const wraps = yield* Effect.provideService(wrapsOf(outer), Methods.Routes, known)
     const router = Context.get(context, HttpRouter.HttpRouter).asHttpEffect()
@@ -215,7 +218,7 @@ export const serve = <A, E, R, const O extends Options>(
     // Closed in reverse: the drain begins before the listener lets go.
     const draining = Layer.effectDiscard(Effect.addFinalizer(() => {
       drain.draining = true
-      return options.drainDelay === undefined ? Effect.void : Effect.sleep(options.drainDelay)
+      return drainMillis === 0 ? Effect.void : Effect.sleep(drainMillis)
     }))
     return Layer.provideMerge(draining, server).pipe(Layer.merge(Layer.succeedContext(context)))
     // What the routes and slots need is computed by the signature; inside, the router erases it.

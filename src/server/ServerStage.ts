@@ -11,6 +11,8 @@
  * **Gotchas**
  *
  * - `Gives` is invariant on purpose. Were it covariant, a stage that gives nothing could stand in for authentication.
+ * - A stage that treats some routes differently by their names says in `routes` which it was given (`RouteMatch.given`):
+ *   one that no route has would be a guard that guards nothing.
  * - Code after `next` does not run when `next` fails: use `Effect.onExit` for what must always happen.
  *
  * @example
@@ -38,6 +40,7 @@ import type { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/h
 import type { StageName } from "../lifecycle/Stage.ts"
 import type { Exchange } from "./Exchange.ts"
 import type { Routes } from "./Methods.ts"
+import type * as RouteMatch from "./RouteMatch.ts"
 
 /**
  * What every stage finds: the request, its scope and its exchange.
@@ -82,6 +85,8 @@ export interface ServerStage<out Needs, in out Gives = never, out R = never> {
   /** The stage of the road that its failures and its time belong to. */
   readonly reports: StageName
   readonly attachment: "route"
+  /** The names of routes it was given. `ServerStack.serve` does not start where one of them fits no route. */
+  readonly routes?: ReadonlyArray<RouteMatch.Given> | undefined
   readonly wrap: Effect.Effect<Wrap<Needs, Gives>, never, R>
 }
 
@@ -109,11 +114,13 @@ export interface OuterStage<out R = never> {
 export const make = <Needs = never, Gives = never, R = never>(options: {
   readonly name: string
   readonly reports: StageName
+  readonly routes?: ReadonlyArray<RouteMatch.Given> | undefined
   readonly wrap: Wrap<Needs, Gives> | Effect.Effect<Wrap<Needs, Gives>, never, R>
 }): ServerStage<Needs, Gives, R> => ({
   name: options.name,
   reports: options.reports,
   attachment: "route",
+  routes: options.routes,
   wrap: Effect.isEffect(options.wrap) ? options.wrap : Effect.succeed(options.wrap)
 })
 

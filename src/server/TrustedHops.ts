@@ -24,6 +24,7 @@
  *
  * @since 0.1.0
  */
+import { InvalidOption } from "../resilience/InvalidOption.ts"
 
 /**
  * Everybody, nobody, this machine, this machine and private networks (the default), or a test of the address.
@@ -50,7 +51,13 @@ export const make = (trust: Trust): (address: string | undefined) => boolean => 
     case "private":
       return (address) => isLoopback(address) || isPrivate(address)
     default:
-      return trust
+      if (typeof trust === "function") return trust
+      throw new InvalidOption({
+        module: "TrustedHops.make",
+        option: "trust",
+        value: JSON.stringify(trust) ?? String(trust),
+        allowed: "\"all\", \"none\", \"loopback\", \"private\" or a test of the address"
+      })
   }
 }
 

@@ -34,7 +34,7 @@ describe("T35 identity comes before what needs it", () => {
       service: "x",
       limitByAddress: mark("by address"),
       limitByUser: mark("by user"),
-      idempotency: Idempotency.stage({ required: [] })
+      idempotency: Idempotency.stage({ required: ["POST /orders"] })
     })
     assert.deepStrictEqual(stages.map((stage) => `${stage.name} ${stage.reports} ${stage.attachment}`), [
       "server/TrustedProxies Middleware router",
@@ -62,9 +62,9 @@ describe("T35 identity comes before what needs it", () => {
       compression: Compression.stage(),
       decompression: NodeDecompression.stage(),
       negotiation: Negotiation.stage(),
-      scopes: Scopes.stage({ routes: {} }),
+      scopes: Scopes.stage({ routes: { "POST /orders": ["orders.write"] } }),
       cors: Cors.stage({ origins: "*" }),
-      idempotency: Idempotency.stage({ required: [] }),
+      idempotency: Idempotency.stage({ required: ["POST /orders"] }),
       limitByUser: mark("by user"),
       limitByAddress: mark("by address"),
       admission: mark("admission"),

@@ -21,6 +21,8 @@ const rows = [
   ["DeadlineExceeded", 504, "Middleware"],
   ["ConcurrencyConflict", 409, "Handler"],
   ["VersionMismatch", 412, "Dependencies"],
+  ["CommandIdMismatch", 422, "Handler"],
+  ["CommandInProgress", 409, "Handler"],
   ["PreconditionRequired", 428, "Dependencies"],
   ["IdempotencyKeyMissing", 400, "Dependencies"],
   ["IdempotencyKeyRunning", 409, "Dependencies"],

@@ -138,6 +138,9 @@ layer(served, { excludeTestServices: true })("Domain.toHttpApi", (it) => {
       for (const wrong of ["3", "\"3\", \"4\""]) assert.strictEqual((yield* put(wrong)).status, 400, wrong)
       const matched = yield* put("\"3\"")
       assert.deepStrictEqual([matched.status, matched.headers["etag"]], [201, "\"4\""])
+      // As the server names the representations of a version.
+      const form = yield* put("\"4(text/csv:de)-gzip\"")
+      assert.deepStrictEqual([form.status, form.headers["etag"]], [201, "\"5\""])
       assert.isUndefined((yield* HttpClient.get("/tickets/none")).headers["etag"])
     }))
 

@@ -73,7 +73,7 @@ const program = Effect.gen(function*() {
   const application = yield* Layer.build(
     ServerStack.serve(routes, {
       service: "application",
-      idempotency: Idempotency.stage({ required: [] })
+      idempotency: Idempotency.stage({ required: () => false })
     }).pipe(
       Layer.provide([Authentication.layerTokens(Redacted.make(`${token}:alice`)), memoryRecords()]),
       Layer.provideMerge(NodeListener.layer({

@@ -7,7 +7,19 @@ import * as http2 from "node:http2"
 import * as https from "node:https"
 import * as net from "node:net"
 import * as tls from "node:tls"
-import { ask, certificate, config, gateway, hasOpenssl, listen, say, until, upstream } from "./harness.ts"
+import {
+  ask,
+  certificate,
+  config,
+  gateway,
+  hasOpenssl,
+  listen,
+  over2,
+  say,
+  session,
+  until,
+  upstream
+} from "./harness.ts"
 
 const named = (name: string) => upstream((request, response) => response.end(`${name} ${request.url}`))
 
@@ -303,26 +315,6 @@ describe("Gateway", () => {
         if (report._tag === "ServerRequestStarted" || report._tag === "ServerRequestEnded") schemes.push(report.scheme)
       }))
     })
-
-    const session = (port: number, ca: string) =>
-      Effect.acquireRelease(
-        Effect.sync(() => http2.connect(`https://127.0.0.1:${port}`, { ca })),
-        (client) => Effect.sync(() => client.destroy())
-      )
-
-    const over2 = (client: http2.ClientHttp2Session, headers: http2.OutgoingHttpHeaders, body?: string | Buffer) =>
-      Effect.callback<{ readonly headers: http2.IncomingHttpHeaders; readonly text: string; readonly code: number }>(
-        (resume) => {
-          const stream = client.request(headers, { endStream: body === undefined })
-          let text = ""
-          let got: http2.IncomingHttpHeaders = {}
-          stream.on("response", (headers) => got = headers)
-          stream.on("data", (chunk) => text += chunk)
-          stream.on("error", () => {})
-          stream.on("close", () => resume(Effect.succeed({ headers: got, text, code: stream.rstCode ?? 0 })))
-          if (body !== undefined) stream.end(body)
-        }
-      )
 
     it.live("speaks HTTP/2 by ALPN, many requests on one connection", () =>
       Effect.gen(function*() {

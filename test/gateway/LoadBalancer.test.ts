@@ -72,15 +72,31 @@ describe("LoadBalancer", () => {
       assert.deepStrictEqual((yield* balancer.snapshot).map((state) => state.inFlight), [0, 0, 0])
     }))
 
-  it.effect("takes the preferred target while it is available, and avoids others while there is a choice", () =>
+  it.effect("takes the preferred target while it is available, avoids others while there is a choice, and never takes an excluded one", () =>
     Effect.gen(function*() {
       const balancer = yield* make({ ejection: { failures: 1 } })
       for (let n = 0; n < 3; n++) assert.strictEqual(yield* balancer.use(idOf, { preferred: "b" }), "b")
       assert.notStrictEqual(yield* balancer.use(idOf, { preferred: "nobody" }), undefined)
       assert.strictEqual(yield* balancer.use(idOf, { avoid: new Set(["a", "b"]) }), "c")
       assert.isString(yield* balancer.use(idOf, { avoid: new Set(["a", "b", "c"]) }))
+      assert.strictEqual(yield* balancer.use(idOf, { avoid: new Set(["c"]), exclude: new Set(["a", "b"]) }), "c")
+      assert.strictEqual(yield* balancer.use(idOf, { exclude: new Set(["a", "b"]), preferred: "a" }), "c")
+      const none = yield* Effect.flip(balancer.use(idOf, { exclude: new Set(["a", "b", "c"]) }))
+      assert.strictEqual(none._tag, "NoHealthyUpstream")
       yield* Effect.exit(balancer.use(() => Effect.fail("down"), { preferred: "b" }))
       assert.notStrictEqual(yield* balancer.use(idOf, { preferred: "b" }), "b")
+    }))
+
+  it.effect("knows whether a call would find a target", () =>
+    Effect.gen(function*() {
+      const balancer = yield* make({ ejection: { failures: 1 } })
+      const finds = (...exclude: ReadonlyArray<string>) =>
+        Effect.withFiber((fiber) => Effect.succeed(balancer.findsUnsafe(fiber, new Set(exclude))))
+      assert.isTrue(yield* finds())
+      assert.isTrue(yield* finds("a", "b"))
+      assert.isFalse(yield* finds("a", "b", "c"))
+      yield* Effect.exit(balancer.use(() => Effect.fail("down"), { preferred: "c" }))
+      assert.isFalse(yield* finds("a", "b"))
     }))
 
   describe("passive ejection", () => {

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { ReverseProxy, UpstreamPool } from "effect-lifecycle/gateway"
+import { type Recorder, Recorder as Recorders } from "effect-lifecycle/lifecycle"
 import type { EventEmitter } from "node:events"
 import { Agent, createServer, type RequestListener } from "node:http"
 import { ask, closedPort, gateway, listen, rawUpstream, until, upstream } from "./harness.ts"
@@ -140,6 +141,99 @@ describe("another upstream", () => {
       assert.strictEqual((yield* ask(first.port, "/")).status, 200)
       const second = yield* gateway([silent.origin], { ...more, upstream: { retries: { attempts: 1 } } })
       assert.deepInclude((yield* ask(second.port, "/")).problem, { status: 504, stage: "Proxy" })
+    }))
+})
+
+describe("the same target", () => {
+  it.live("is not asked again when it is slow: the 504 comes after one answer time", () =>
+    Effect.gen(function*() {
+      const slow = yield* answering(200, () => {})
+      const { port } = yield* gateway([slow.origin], { timeouts: { answer: "100 millis" } })
+      assert.deepInclude((yield* ask(port, "/slow")).problem, { status: 504, stage: "Proxy" })
+      assert.strictEqual(slow.seen.length, 1)
+    }))
+
+  it.live("is not asked again when it broke off, said 503, or refused", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const dying = yield* answering(200, (request) => {
+        asked.push("dying")
+        request.socket.destroy()
+      })
+      const busy = yield* answering(503, (_request, response) => {
+        asked.push("busy")
+        response.writeHead(503, { "retry-after": "30" }).end("busy")
+      })
+      const ofDying = yield* gateway([dying.origin])
+      assert.deepInclude((yield* ask(ofDying.port, "/")).problem, { status: 502, stage: "Proxy" })
+      const ofBusy = yield* gateway([busy.origin])
+      const answer = yield* ask(ofBusy.port, "/")
+      assert.deepInclude(answer, { status: 503, text: "busy" })
+      assert.strictEqual(answer.headers["retry-after"], "30")
+      assert.deepStrictEqual(asked, ["dying", "busy"])
+      const closed = yield* closedPort
+      const ofClosed = yield* gateway([`http://127.0.0.1:${closed}`])
+      assert.deepInclude((yield* ask(ofClosed.port, "/")).problem, { status: 502, stage: "Proxy" })
+      assert.strictEqual((yield* ofClosed.snapshot).upstreams["users"]?.[0]?.calls, 1)
+    }))
+
+  it.live("is not asked again when the others are out, and nothing is taken from the budget for it", () =>
+    Effect.gen(function*() {
+      const closed = yield* closedPort
+      const busy = yield* answering(503)
+      const reports: Array<Recorder.Report> = []
+      yield* Effect.gen(function*() {
+        const { port } = yield* gateway([`http://127.0.0.1:${closed}`, busy.origin], {
+          upstream: { ejection: { failures: 1, duration: "1 minute" }, retries: { attempts: 5 } }
+        })
+        // The first request takes the closed one out.
+        assert.strictEqual((yield* ask(port, "/")).status, 503)
+        const before = busy.seen.length
+        reports.length = 0
+        assert.deepInclude(yield* ask(port, "/"), { status: 503, text: "503" })
+        assert.strictEqual(busy.seen.length, before + 1)
+      }).pipe(Recorders.recordTo((report) => void reports.push(report)))
+      assert.deepStrictEqual(reports.filter(({ _tag }) => _tag === "RetryDelayed" || _tag.startsWith("Budget")), [])
+    }))
+
+  it.live("is asked again, once, where a kept connection was closed meanwhile", () =>
+    Effect.gen(function*() {
+      const used = new WeakSet<object>()
+      let crashes = false
+      let asked = 0
+      const server = yield* upstream((request, response) => {
+        asked++
+        // The second request on a connection finds it closed.
+        if (crashes || used.has(request.socket)) return void request.socket.destroy()
+        used.add(request.socket)
+        response.end("ok")
+      })
+      const { port } = yield* gateway([server.origin], { upstream: { retries: { attempts: 5 } } })
+      for (let n = 0; n < 3; n++) assert.strictEqual((yield* ask(port, "/")).status, 200)
+      assert.strictEqual(asked, 5)
+      // It may have seen it, and done what it was asked.
+      assert.strictEqual((yield* ask(port, "/", { method: "POST", body: "x" })).status, 502)
+      assert.strictEqual(asked, 6)
+      yield* ask(port, "/")
+      crashes = true
+      assert.strictEqual((yield* ask(port, "/")).status, 502)
+      assert.strictEqual(asked, 9)
+    }))
+
+  it.live("is asked again only where there is no other, so that a dead process costs one repeat", () =>
+    Effect.gen(function*() {
+      const [dead, alive] = [
+        yield* answering(200, (request, response) => {
+          if (dead.seen.length === 1) return void response.end("alive once")
+          request.socket.destroy()
+        }),
+        yield* answering(200)
+      ]
+      const { port } = yield* gateway([dead.origin, alive.origin], {
+        upstream: { balance: "least-in-flight", ejection: { failures: 100 } }
+      })
+      for (let n = 0; n < 8; n++) assert.strictEqual((yield* ask(port, "/")).status, 200)
+      assert.isAbove(dead.seen.length, 2)
     }))
 })
 

@@ -155,6 +155,28 @@ describe("TcpForwarder", () => {
       assert.throws(() => door.reload({ targets: ["nonsense"] }), /tcp:\/\/127\.0\.0\.1/)
     }))
 
+  it.live("lets go of what a reload has replaced", () =>
+    Effect.gen(function*() {
+      const [first, second] = [yield* named("first"), yield* named("second")]
+      const scope = yield* Scope.make()
+      const held = () => scope.state._tag === "Open" ? scope.state.finalizers?.size ?? 0 : 0
+      const door = yield* Scope.provide(
+        TcpForwarder.make({ name: "x", targets: [tcp(first.port)], gracePeriod: 0 }),
+        scope
+      )
+      const atFirst = held()
+      assert.isAbove(atFirst, 0)
+      for (let n = 0; n < 5; n++) {
+        yield* door.reload({ targets: [tcp(second.port)], ejection: { failures: n + 1 }, gracePeriod: 0 })
+        assert.strictEqual(yield* say(door.port, ""), "second")
+      }
+      assert.strictEqual(held(), atFirst)
+      // What did not change is still there.
+      yield* door.reload({ targets: [tcp(second.port)], ejection: { failures: 5 }, gracePeriod: 0 })
+      assert.strictEqual(held(), atFirst)
+      yield* Scope.close(scope, Exit.void)
+    }))
+
   it("refuses a target that is none", () => {
     assert.throws(() => TcpForwarder.make({ name: "x", targets: ["nonsense"] }), /tcp:\/\/127\.0\.0\.1/)
   })

@@ -4,9 +4,11 @@ import { Gateway, GatewayConfig } from "effect-lifecycle/gateway"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import * as http from "node:http"
+import * as http2 from "node:http2"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as tls from "node:tls"
 
 export interface Listener {
   readonly port: number
@@ -118,16 +120,62 @@ export const ask = (port: number, path: string, options: AskOptions = {}): Effec
 
 /** Sends these bytes, and waits until the other side closes or for `patience`. */
 export const say = (port: number, text: string, patience: Duration.Input = "3 seconds"): Effect.Effect<string> =>
+  saying(text, patience, () => net.connect(port, "127.0.0.1"))
+
+/** The same over TLS, as HTTP/1.1. */
+export const saySecurely = (
+  port: number,
+  text: string,
+  patience: Duration.Input = "3 seconds"
+): Effect.Effect<string> =>
+  saying(
+    text,
+    patience,
+    () => tls.connect({ host: "127.0.0.1", port, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] })
+  )
+
+const saying = (text: string, patience: Duration.Input, connect: () => net.Socket): Effect.Effect<string> =>
   Effect.suspend(() => {
     let answer = ""
     return Effect.callback<string>((resume) => {
-      const socket = net.connect(port, "127.0.0.1", () => socket.write(text, "latin1"))
+      const socket = connect()
+      socket.write(text, "latin1")
       socket.on("data", (chunk) => answer += chunk.toString("latin1"))
       socket.on("error", () => {})
       socket.on("close", () => resume(Effect.succeed(answer)))
       return Effect.sync(() => socket.destroy())
     }).pipe(Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.sync(() => answer) }))
   })
+
+/** A connection of HTTP/2 that trusts this certificate. */
+export const session = (port: number, ca: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const client = http2.connect(`https://127.0.0.1:${port}`, { ca })
+      client.on("error", () => {})
+      return client
+    }),
+    (client) => Effect.sync(() => client.destroy())
+  )
+
+/** One request over it. */
+export const over2 = (
+  client: http2.ClientHttp2Session,
+  headers: http2.OutgoingHttpHeaders,
+  body?: string | Buffer
+) =>
+  Effect.callback<{ readonly headers: http2.IncomingHttpHeaders; readonly text: string; readonly code: number }>(
+    (resume) => {
+      const stream = client.request(headers, { endStream: body === undefined })
+      let text = ""
+      let got: http2.IncomingHttpHeaders = {}
+      stream.on("response", (headers) => got = headers)
+      stream.on("data", (chunk) => text += chunk)
+      stream.on("error", () => {})
+      stream.on("close", () => resume(Effect.succeed({ headers: got, text, code: stream.rstCode ?? 0 })))
+      if (body !== undefined) stream.end(body)
+    }
+  )
 
 /** Waits until something is so, and fails after two seconds. */
 export const until = (test: () => boolean) =>

@@ -338,3 +338,24 @@ describe("Propagation", () => {
       }))
   })
 })
+
+describe("names of headers that an application chose", () => {
+  const codecs = {
+    deadlineCodecs: [{ ...DeadlineCodec.requestTimeout, header: "X-Time-Left" }],
+    priorityCodecs: [{ ...Priority.xRequestPriority, header: "X-Urgency" }]
+  }
+
+  it.effect("are read and written in any case", () =>
+    Effect.gen(function*() {
+      const extracted = yield* Propagation.extract(
+        { "x-trace-id": "mine", "x-time-left": "5", "x-urgency": "low" },
+        { ...codecs, trusted: true, requestIdHeaders: ["X-Trace-ID"] }
+      )
+      assert.strictEqual(extracted.requestId, "mine")
+      assert.strictEqual(extracted.priority, "low")
+      assert.isTrue(Option.isSome(extracted.deadline))
+      const headers = yield* Propagation.run(Propagation.inject({ "x-time-left": "2" }, codecs), extracted)
+      // The smaller of the two, under one name.
+      assert.deepStrictEqual({ ...headers }, { "x-time-left": "2", "x-urgency": "low", "x-request-id": "mine" })
+    }))
+})

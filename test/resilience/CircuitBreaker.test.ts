@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Ref, Schedule } from "effect"
 import { Recorder } from "effect-lifecycle/lifecycle"
 import { Deadline } from "effect-lifecycle/request"
-import { CircuitBreaker } from "effect-lifecycle/resilience"
+import { CircuitBreaker, InvalidOption } from "effect-lifecycle/resilience"
 import { TestClock } from "effect/testing"
 
 const policy = (change: Partial<CircuitBreaker.Policy> = {}): CircuitBreaker.Policy => ({
@@ -332,4 +332,29 @@ describe("CircuitBreaker.makeRef", () => {
         "CircuitBreaker: breakDuration must be"
       )
     }))
+})
+
+describe("CircuitBreaker options that make no sense", () => {
+  it("say one range for a share, whichever end was missed", () => {
+    for (const failureThreshold of [0, -1, 50, Number.NaN]) {
+      assert.throws(
+        () => CircuitBreaker.countRate({ failureThreshold, minimumThroughput: 1, size: 1 }),
+        `CircuitBreaker: failureThreshold must be above 0, up to 1, got ${failureThreshold}`
+      )
+    }
+  })
+
+  it("are refused by name where there is no policy", () => {
+    for (const trip of [undefined, null, 5, {}, { _tag: "Never" }]) {
+      const given = { name: "db", trip, breakDuration: "1 second" } as never
+      for (
+        const build of [CircuitBreaker.makeRef, CircuitBreaker.make, CircuitBreaker.limits] as ReadonlyArray<
+          (policy: never) => unknown
+        >
+      ) {
+        assert.throws(() => build(given), InvalidOption.InvalidOption, "trip must be a policy such as")
+      }
+    }
+    assert.throws(() => CircuitBreaker.anyOf(undefined as never), InvalidOption.InvalidOption, "policies must be")
+  })
 })

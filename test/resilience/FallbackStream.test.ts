@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Equal, Exit, Fiber, Schedule, Schema, Stream } from "effect"
+import { Cause, Context, Effect, Equal, ExecutionPlan, Exit, Fiber, Schedule, Schema, Stream } from "effect"
 import { Recorder } from "effect-lifecycle/lifecycle"
-import { Fallback } from "effect-lifecycle/resilience"
+import { Fallback, InvalidOption } from "effect-lifecycle/resilience"
 import { TestClock } from "effect/testing"
 
 const items = ["a", "b", "c", "d", "e"]
@@ -342,4 +342,22 @@ describe("Fallback.stream, when the user's own functions throw", () => {
       assert.deepStrictEqual(seen, ["a", "b"])
       assert.deepStrictEqual(errorsOf(exit), n >= 3 ? [bug] : ["broken", bug])
     }))
+})
+
+describe("the mode of a fallback for streams", () => {
+  it("is asked for when it is built: no mode repeats items by default", () => {
+    const fallback = () => Stream.empty
+    const plan = ExecutionPlan.make({ provide: Context.empty() })
+    for (const mode of [undefined, null, "", "restrat", 1, {}, { dedupeby: () => 1 }, { dedupeBy: "id" }]) {
+      const options = { mode, fallback } as never
+      const built: ReadonlyArray<readonly [string, () => unknown]> = [
+        ["Fallback.stream", () => Fallback.stream(Stream.empty, options)],
+        ["Fallback.streamMarked", () => Fallback.streamMarked(Stream.empty, options)],
+        ["Fallback.planStream", () => Fallback.planStream(Stream.empty, plan, options)]
+      ]
+      for (const [module, build] of built) {
+        assert.throws(build, InvalidOption.InvalidOption, `${module}: mode must be one of fail, restart`)
+      }
+    }
+  })
 })

@@ -54,6 +54,26 @@ describe("InvalidOption", () => {
     assert.strictEqual(InvalidOption.positiveMillis("m", "o", "1 micros"), 0.001)
   })
 
+  it("checks sizes, words and headers", () => {
+    assert.strictEqual(InvalidOption.byteSize("m", "o", "64 KiB"), 65_536)
+    assert.strictEqual(InvalidOption.byteSize("m", "o", 0), 0)
+    assert.strictEqual(
+      messageOf(() => InvalidOption.byteSize("m", "o", "5 bananas" as "5 MB", 1)),
+      "m: o must be a size of 1 bytes or more, such as \"64 KiB\", got \"5 bananas\""
+    )
+    assert.include(messageOf(() => InvalidOption.byteSize("m", "o", 0, 1)), "got 0")
+    assert.include(messageOf(() => InvalidOption.byteSize("m", "o", Number.NaN)), "got NaN")
+    assert.strictEqual(InvalidOption.oneOf<string>("m", "o", "a", ["a", "b"]), "a")
+    assert.strictEqual(
+      messageOf(() => InvalidOption.oneOf<string>("m", "o", "c", ["a", "b"])),
+      "m: o must be one of a, b, got \"c\""
+    )
+    assert.strictEqual(InvalidOption.headerName("m", "o", "X-Request-ID"), "x-request-id")
+    assert.include(messageOf(() => InvalidOption.headerName("m", "o", "x y")), "a header's name")
+    assert.strictEqual(InvalidOption.headerValue("m", "o", "caf\u00e9\t1"), "caf\u00e9\t1")
+    assert.include(messageOf(() => InvalidOption.headerValue("m", "o", "a\r\nb: c")), "got \"a\\r\\nb: c\"")
+  })
+
   it("refuses zero where something has to be there", () => {
     assert.include(messageOf(() => InvalidOption.positiveMillis("m", "o", 0)), "o must be a duration from")
     assert.include(messageOf(() => InvalidOption.wholeNumber("m", "o", 0, 1)), "got 0")

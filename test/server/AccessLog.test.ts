@@ -1,6 +1,6 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schedule, Stream } from "effect"
 import type { Recorder } from "effect-lifecycle/lifecycle"
 import { ServerStack, type ServerStage, TrustedProxies } from "effect-lifecycle/server"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
@@ -35,6 +35,30 @@ describe("AccessLog", () => {
         ended: ["http", "https", "http"]
       })
     }).pipe(Effect.provide(Layer.provideMerge(app(reports), listener)))
+  })
+
+  it.live("calls a request aborted whose client leaves a stream, and no bug", () => {
+    const reports: Array<Recorder.Report> = []
+    const ended = () => reports.find((report) => report._tag === "ServerRequestEnded")
+    const routes = HttpRouter.add(
+      "GET",
+      "/docs",
+      HttpServerResponse.stream(Stream.concat(Stream.make("first"), Stream.never).pipe(Stream.encodeText))
+    )
+    const server = ServerStack.serve(routes, { service: "x" }).pipe(Layer.provide([tokens, recording(reports)]))
+    return Effect.gen(function*() {
+      const { address } = yield* HttpServer.HttpServer
+      const controller = new AbortController()
+      const url = `${HttpServer.formatAddress(address)}/docs`
+      const response = yield* Effect.promise(() => fetch(url, { signal: controller.signal }))
+      yield* Effect.promise(() => response.body!.getReader().read())
+      controller.abort()
+      yield* Effect.suspend(() => ended() === undefined ? Effect.fail("not yet") : Effect.void).pipe(
+        Effect.retry(Schedule.upTo(Schedule.spaced("10 millis"), { duration: "10 seconds" }))
+      )
+      assert.deepInclude({ ...ended() }, { outcome: "aborted", status: 499 })
+      assert.deepStrictEqual(reports.filter((report) => report._tag === "DefectCaught"), [])
+    }).pipe(Effect.provide(Layer.provideMerge(server, listener)))
   })
 
   it.live("does not take the scheme from a peer that is not trusted", () => {

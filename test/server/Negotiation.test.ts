@@ -70,6 +70,10 @@ describe("media types", () => {
     assert.strictEqual(charset("*"), "text/csv")
     assert.isUndefined(charset("iso-8859-5"))
     assert.isUndefined(charset("utf-8;q=0, *"))
+    // Another offer in a charset that will do goes before none.
+    const two = Negotiation.make({ types: ["text/csv;charset=iso-8859-1", "text/csv"] })
+    assert.strictEqual(two({ "accept-charset": "utf-8" })?.type, "text/csv")
+    assert.strictEqual(two({ accept: "text/csv", "accept-charset": "utf-8" })?.type, "text/csv")
   })
 
   it("reads what Java's own client sends", () => {
@@ -215,7 +219,26 @@ describe("Negotiation", () => {
           assert.strictEqual(answer.headers["content-type"], "application/problem+json")
           assert.deepInclude(answer.body, { type: "urn:problem:not-acceptable", stage: "Validation", offers })
         }
-        assert.strictEqual((yield* get("/plain", { "accept-charset": "iso-8859-1" })).status, 406)
+        const detailOf = (headers: Record<string, string>) =>
+          Effect.map(get("/report", headers), ({ body, status }) => [status, body["detail"]])
+        assert.deepStrictEqual(yield* detailOf({ accept: "image/png" }), [
+          406,
+          "There is application/json, text/csv: change Accept"
+        ])
+        assert.deepStrictEqual(yield* detailOf({ accept: "application/json;charset=iso-8859-1" }), [
+          406,
+          "There is application/json, text/csv: change Accept"
+        ])
+        for (const accept of ["*/*", "text/csv"]) {
+          assert.deepStrictEqual(yield* detailOf({ accept, "accept-charset": "iso-8859-1" }), [
+            406,
+            "No charset of what there is will do: take UTF-8 in Accept-Charset, or leave it out"
+          ])
+        }
+        assert.deepStrictEqual(yield* detailOf({ accept: "image/png", "accept-charset": "iso-8859-1" }), [
+          406,
+          "There is application/json, text/csv: change Accept"
+        ])
         assert.strictEqual((yield* get("/report", { accept: "text/html" }, "POST")).status, 406)
         assert.strictEqual(posted, 0)
         assert.strictEqual((yield* get("/report", { accept: "text/html" }, "HEAD")).status, 406)

@@ -73,6 +73,8 @@ const problemIn = (answer: string, status: number, reports: ReadonlyArray<Record
   assert.include(headers, "content-type: application/problem+json")
   assert.include(headers, "x-content-type-options: nosniff")
   assert.include(headers, "connection: close")
+  const date = /^date: (.+)$/m.exec(headers)?.[1]?.trim()
+  assert.isBelow(Math.abs(Date.parse(date ?? "") - Date.now()), 10_000, answer)
   assert.include(headers, `content-length: ${Buffer.byteLength(body)}`)
   const problem: Problem = JSON.parse(body)
   assert.deepInclude(problem, { status })
@@ -114,6 +116,32 @@ const cases: ReadonlyArray<readonly [name: string, status: number, ...parts: Rea
   ["a method nobody has heard of", 501, "BREW /pot HTTP/1.1\r\nhost: x\r\n\r\n"],
   ["a tunnel", 501, "CONNECT other:443 HTTP/1.1\r\nhost: other\r\n\r\n"],
   ["another version", 505, "GET / HTTP/3.0\r\nhost: x\r\n\r\n"],
+  ["HTTP/2 in the words of HTTP/1", 505, "GET / HTTP/2.0\r\nhost: x\r\n\r\n"],
+  ["HTTP/2 that waits for a 100", 505, head("POST /echo HTTP/2.0", "expect: 100-continue", "content-length: 3")],
+  ["HTTP/2 that wants a WebSocket", 505, head("GET / HTTP/2.0", "connection: upgrade", "upgrade: websocket")],
+  ["another version, in two packets", 505, "GET / HTTP", "/3.0\r\nhost: x\r\n\r\n"],
+  ["HTTP/0.9, which has no version", 400, "GET /health/live\r\n\r\n"],
+  ["HTTP/0.9 in words", 400, "GET /health/live HTTP/0.9\r\nhost: x\r\n\r\n"],
+  ["a line that does not end as lines do", 400, "GET / HTTP/1.1\nhost: x\n\n"],
+  ["a line whose version is none", 400, "GET / HTTP/one\r\nhost: x\r\n\r\n"],
+  [
+    "a transfer coding it does not undo",
+    501,
+    head("POST /echo HTTP/1.1", "transfer-encoding: gzip, chunked", "content-type: application/json"),
+    "3\r\nabc\r\n0\r\n\r\n"
+  ],
+  [
+    "a transfer coding it does not undo, in a header of its own",
+    501,
+    head("POST /echo HTTP/1.1", "transfer-encoding: deflate", "transfer-encoding: chunked"),
+    "3\r\nabc\r\n0\r\n\r\n"
+  ],
+  [
+    "chunks in chunks",
+    400,
+    head("POST /echo HTTP/1.1", "transfer-encoding: chunked, chunked", "content-type: application/json"),
+    "3\r\nabc\r\n0\r\n\r\n"
+  ],
   ["the preface of HTTP/2", 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
   [
     "extensions of chunks without end",
@@ -187,6 +215,34 @@ describe("what Node would answer by itself", () => {
       assert.isTrue(answer.startsWith("HTTP/1.1 200 "), answer)
       assert.include(answer, "\r\n\r\nslow")
       problemIn(answer, 400, reports)
+    }).pipe(Effect.provide(server(reports)))
+  })
+
+  it.live("reads chunks however the coding is written", () =>
+    Effect.gen(function*() {
+      for (const coding of ["chunked", "Chunked", ", chunked"]) {
+        const answer = yield* say(
+          head(
+            "POST /echo HTTP/1.1",
+            `transfer-encoding: ${coding}`,
+            "content-type: application/json",
+            "connection: close"
+          ),
+          "3\r\nabc\r\n0\r\n\r\n"
+        )
+        assert.isTrue(answer.startsWith("HTTP/1.1 200 "), `${coding}: ${answer}`)
+      }
+    }).pipe(Effect.provide(server())))
+
+  it.live("lets a client that still sends read why its body is refused", () => {
+    const reports: Array<Recorder.Report> = []
+    return Effect.gen(function*() {
+      const chunk = `${(200_000).toString(16)}\r\n${"a".repeat(200_000)}\r\n`
+      const answer = yield* say(
+        head("POST /echo HTTP/1.1", "transfer-encoding: gzip, chunked", "content-type: application/json") +
+          chunk.repeat(40)
+      )
+      problemIn(answer, 501, reports)
     }).pipe(Effect.provide(server(reports)))
   })
 

@@ -3,6 +3,8 @@ import { assert } from "@effect/vitest"
 import { Effect, Schedule, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
+import * as http from "node:http"
+import * as https from "node:https"
 import { connect, createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -164,6 +166,21 @@ export const halfSent = (url: string) =>
       "POST /users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token123\r\nContent-Type: application/json\r\n" +
         `Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`
     )
+  })
+
+/** A page's stream of events, as it comes: `ended` says whether it ended whole, or was cut off. */
+export const following = (url: string, ca?: string) =>
+  Effect.callback<{ readonly ended: Effect.Effect<"whole" | "cut off"> }>((resume) => {
+    const headers = { authorization: "Bearer token123" }
+    const { request } = url.startsWith("https:") ? https : http
+    request(url, { agent: false, headers, ...(ca === undefined ? {} : { ca }) }, (response) => {
+      const ended = new Promise<"whole" | "cut off">((done) => {
+        response.on("close", () => done(response.complete ? "whole" : "cut off"))
+      })
+      response.on("error", () => {})
+      response.once("data", () => resume(Effect.succeed({ ended: Effect.promise(() => ended) })))
+      response.resume()
+    }).end()
   })
 
 export const refused = (url: string) =>

@@ -6,7 +6,19 @@ import { join } from "node:path"
 import { isAlive } from "../../src/testing/internal/PostgresProcess.ts"
 import { lifecycle } from "../cli/command.ts"
 import { ask, newKey, order } from "./harness.ts"
-import { folder, freePorts, gaveUp, halfSent, lines, refused, serve, serverOf, taken, takenPort } from "./process.ts"
+import {
+  folder,
+  following,
+  freePorts,
+  gaveUp,
+  halfSent,
+  lines,
+  refused,
+  serve,
+  serverOf,
+  taken,
+  takenPort
+} from "./process.ts"
 
 describe("lifecycle serve", () => {
   it.live(
@@ -82,6 +94,28 @@ describe("lifecycle serve", () => {
         }
       }),
     30_000
+  )
+
+  it.live(
+    "lets go of open pages first, so that no door waits for them or cuts them off",
+    () =>
+      Effect.gen(function*() {
+        const serving = yield* serve({ cwd: yield* folder, args: ["--json", "--port", "0"] })
+        const { gateway, orders, users } = yield* serving.ready
+        const doors = gateway ?? assert.fail("no gateway")
+        const pages = [
+          yield* following(`${doors.http}/lifecycle/events`),
+          yield* following(`${doors.https}/lifecycle/events`, fs.readFileSync(doors.certificate, "utf8")),
+          yield* following(`${users}/lifecycle/events`),
+          yield* following(`${orders}/lifecycle/events?scope=own`)
+        ]
+        yield* serving.signal("SIGTERM")
+        // At the end of its drain time a door would cut off what is left.
+        assert.deepStrictEqual(yield* Effect.forEach(pages, ({ ended }) => ended), pages.map(() => "whole"))
+        const ended = yield* serving.ended
+        assert.deepStrictEqual([ended.code, ended.err], [0, ""])
+      }),
+    60_000
   )
 
   it.live(

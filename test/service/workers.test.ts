@@ -6,7 +6,7 @@ import { isAlive } from "../../src/testing/internal/PostgresProcess.ts"
 import type { Served } from "../../lessons/service/serve.ts"
 import type { Worker } from "../../lessons/service/workers.ts"
 import { type Answer, ask, eventually, newKey, NotYet, order } from "./harness.ts"
-import { folder, freePorts, gaveUp, halfSent, lines, refused, serve, serverOf } from "./process.ts"
+import { folder, following, freePorts, gaveUp, halfSent, lines, refused, serve, serverOf } from "./process.ts"
 
 const alice = { method: "POST", json: { name: "Alice", email: "alice@example.com" } }
 
@@ -60,6 +60,23 @@ const listed = (url: string, userId: string, cursor = ""): Effect.Effect<Readonl
   })
 
 describe("lifecycle serve --workers", () => {
+  it.live(
+    "lets go of open pages first, so that no door waits for them or cuts them off",
+    () =>
+      Effect.gen(function*() {
+        const serving = yield* serve({ cwd: yield* folder, args: ["--json", "--port", "0", "--workers", "2"] })
+        const { gateway, orders, users } = yield* serving.ready
+        const pages = yield* Effect.forEach(
+          [gateway!.http, users, orders],
+          (url) => following(`${url}/lifecycle/events`)
+        )
+        yield* serving.signal("SIGTERM")
+        assert.deepStrictEqual(yield* Effect.forEach(pages, ({ ended }) => ended), pages.map(() => "whole"))
+        assert.strictEqual((yield* serving.ended).code, 0)
+      }),
+    120_000
+  )
+
   it.live(
     "goes on when a worker is killed: what can be asked twice is answered by another, and a new one takes its place",
     () =>

@@ -1,13 +1,13 @@
 /** The page of a service: its own requests, and those of its neighbours. */
-import { Effect, Redacted, Stream } from "effect"
+import { Effect, Layer, Redacted, Stream } from "effect"
 import type { Standing } from "effect-lifecycle/lifecycle"
 import { Journal } from "effect-lifecycle/observability"
-import { Authentication, LifecyclePage } from "effect-lifecycle/server"
+import { Authentication, Health, LifecyclePage } from "effect-lifecycle/server"
 import { EventStore, Subscription } from "effect-lifecycle/store"
 
 /** Routes that ask for no token. */
 export const authentication = Authentication.stage({
-  exempt: ["/docs", "/docs/*", "/openapi.json", ...LifecyclePage.open]
+  exempt: ["/docs", "/openapi.json", ...LifecyclePage.open]
 })
 
 /** What the service stored last: of each event its place and its request, never what it holds. */
@@ -35,14 +35,26 @@ export interface Sibling {
   readonly addresses: { readonly [service: string]: string }
 }
 
+/** Open pages are let go when the server drains, or before it when all that runs is about to end. */
+const draining = (leaving: Health.Drain) =>
+  Layer.effect(
+    Health.Draining,
+    Effect.map(Health.Draining, (server) => ({
+      get draining() {
+        return leaving.draining || server.draining
+      }
+    }))
+  )
+
 /** `addresses` is filled as the services start; each asks the others in its own name. */
 export const page = (options: {
   readonly service: string
   readonly addresses: { readonly [service: string]: string }
   readonly siblings: () => ReadonlyArray<Sibling>
   readonly token: string
+  readonly leaving: Health.Drain
 }) => {
-  const { addresses, service, siblings } = options
+  const { addresses, leaving, service, siblings } = options
   const token = Redacted.make(options.token)
   return LifecyclePage.layer({
     journal: Journal.Journal,
@@ -55,5 +67,5 @@ export const page = (options: {
         url === undefined ? [] : [{ name: `${service} (${name})`, url, token }]
       )
     )
-  })
+  }).pipe(Layer.provide(draining(leaving)))
 }

@@ -1,10 +1,17 @@
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Predicate } from "effect"
 import type { HttpClientResponse } from "effect/http/HttpClientResponse"
-import type * as Priority from "../../request/Priority.ts"
+import * as Priority from "../../request/Priority.ts"
 import type * as Propagation from "../../request/Propagation.ts"
 import type { Bulkhead, Keyed } from "../../resilience/Bulkhead.ts"
 import type { CircuitBreaker } from "../../resilience/CircuitBreaker.ts"
-import { finiteMillis, wholeNumber } from "../../resilience/InvalidOption.ts"
+import {
+  finiteMillis,
+  headerValue,
+  InvalidOption,
+  oneOf,
+  positiveMillis,
+  wholeNumber
+} from "../../resilience/InvalidOption.ts"
 import * as RequestStrategy from "../../resilience/RequestStrategy.ts"
 import * as RetryBudget from "../../resilience/RetryBudget.ts"
 import type { Throttle } from "../../resilience/Throttle.ts"
@@ -73,8 +80,9 @@ export const settingsOf = <E2, R2>(options: Options<E2, R2>): Settings => {
   const { rateLimit, verdict = Verdict.http } = options
   if (rateLimit !== undefined) {
     wholeNumber(module, "rateLimit.limit", rateLimit.limit, 1)
-    finiteMillis(module, "rateLimit.window", rateLimit.window)
+    positiveMillis(module, "rateLimit.window", rateLimit.window)
   }
+  checkParts(options)
   return {
     timeoutMillis: options.timeout === "none"
       ? undefined
@@ -104,6 +112,36 @@ export const settingsOf = <E2, R2>(options: Options<E2, R2>): Settings => {
     routeLabel: bounded(500)
   }
 }
+
+/** What is not a part where one is asked for would be a defect of every call. */
+const checkParts = <E2, R2>(options: Options<E2, R2>): void => {
+  const { breaker, bulkhead, fallback, idempotencyKey, priority, rateLimit, serviceName, strategy, throttle, verdict } =
+    options
+  if (strategy !== "none") checkPart("strategy", strategy, "run", "a RequestStrategy or \"none\"")
+  checkPart("breaker", breaker, "run", "a CircuitBreaker, as CircuitBreaker.make gives one")
+  checkPart("bulkhead", bulkhead, "run", "a Bulkhead")
+  checkPart("throttle", throttle, "run", "a Throttle")
+  checkPart("rateLimit", rateLimit && (rateLimit.limiter ?? null), "consume", "with a RateLimiter as its limiter")
+  checkPart("fallback", fallback, "fallback", "an object with the function fallback")
+  if (verdict !== undefined && typeof verdict !== "function") {
+    throw new InvalidOption({ module, option: "verdict", value: shown(verdict), allowed: "a Verdict classifier" })
+  }
+  if (priority !== undefined) oneOf(module, "priority", priority, Priority.Priority.literals)
+  if (idempotencyKey !== undefined) oneOf(module, "idempotencyKey", idempotencyKey, ["generate"])
+  if (serviceName === undefined) return
+  if (serviceName === "") {
+    throw new InvalidOption({ module, option: "serviceName", value: "\"\"", allowed: "the name of this service" })
+  }
+  headerValue(module, "serviceName", serviceName)
+}
+
+const checkPart = (option: string, value: unknown, method: string, allowed: string): void => {
+  if (value === undefined || (Predicate.hasProperty(value, method) && typeof value[method] === "function")) return
+  throw new InvalidOption({ module, option, value: shown(value), allowed })
+}
+
+const shown = (value: unknown): string =>
+  typeof value === "string" ? JSON.stringify(value) : value === null ? "null" : typeof value
 
 const byDefault = (minimumTime: number): RequestStrategy.RequestStrategy<HttpClientResponse> => {
   // Making it only allocates: a stack is an ordinary value, made where programs are put together.

@@ -1,5 +1,6 @@
 /** One exchange from its first header to its last byte: what it carries, who may end it, and what is said when it fails. */
 import { Cause, Clock, type Duration, Effect, Exit, type Fiber, Option } from "effect"
+import { METHODS } from "node:http"
 import * as Recorder from "../../lifecycle/Recorder.ts"
 import * as Deadline from "../../request/Deadline.ts"
 import * as Priority from "../../request/Priority.ts"
@@ -8,7 +9,7 @@ import * as RequestId from "../../request/RequestId.ts"
 import { defaults } from "../../server/SecurityHeaders.ts"
 import * as Refusals from "../Refusals.ts"
 import type { Downstream } from "./downstream.ts"
-import { passages } from "./forwarding.ts"
+import { listBytes, maxForwards, passages } from "./forwarding.ts"
 import { proxyStatus } from "./proxyStatus.ts"
 import { isAmbiguous } from "./routing.ts"
 
@@ -18,6 +19,8 @@ export interface Settings {
   readonly via: string
   readonly trusts: (address: string | undefined) => boolean
   readonly requestTimeout: Duration.Duration
+  /** The most that the headers of a request over HTTP/2 may come to; over HTTP/1.1 the parser counts. */
+  readonly headerBytes?: number | undefined
   /** Whether traces go on; those of trusted peers do when undefined. */
   readonly trace: Propagation.Policy["trace"]
 }
@@ -42,7 +45,7 @@ export const conduct = (
       )
       return Effect.flatMap(luggage(down, settings, startNanos), (extracted) => {
         down.requestId = extracted.requestId
-        const exchange = Effect.andThen(sane(down, settings.via), work).pipe(
+        const exchange = Effect.andThen(sane(down, settings), work).pipe(
           Effect.catchCause((cause) => refuse(down, settings.via, cause)),
           Effect.withSpan("http.server", {
             kind: "server",
@@ -112,14 +115,14 @@ const methodOf = (down: Downstream): string => known.has(down.method) ? down.met
 
 const schemeOf = (down: Downstream): "http" | "https" => down.secure ? "https" : "http"
 
+/** Those that Node's parser knows, and so its client and its servers. */
+const methods: ReadonlySet<string> = new Set(METHODS)
+
 /** Refuses what the parser lets pass and another server could read differently. */
 const sane = (
   down: Downstream,
-  via: string
-): Effect.Effect<
-  void,
-  Refusals.AmbiguousRequest | Refusals.LoopDetected | Refusals.MethodRefused | Refusals.VersionRefused
-> => {
+  { headerBytes, via }: Settings
+): Effect.Effect<void, { readonly _tag: string }> => {
   const { headers, method } = down
   const ambiguous = (reason: string) => Effect.fail(new Refusals.AmbiguousRequest({ reason }))
   // What a line without a version is to Node's parser.
@@ -127,9 +130,22 @@ const sane = (
   if (!down.isHttp2 && !/^1\.[01]$/.test(down.version)) {
     return Effect.fail(new Refusals.VersionRefused({ version: down.version }))
   }
+  if (down.isHttp2) {
+    if (headerBytes !== undefined) {
+      if (down.path.length > headerBytes) {
+        down.overlong = true
+        return Effect.fail({ _tag: "UriTooLong" })
+      }
+      if (listBytes(down.request.rawHeaders) > headerBytes) return Effect.fail({ _tag: "HeadersTooLarge" })
+    }
+    // Over HTTP/1.1 the parser takes no other, and these would come out of another parser as something else.
+    if (!methods.has(method)) return Effect.fail({ _tag: "MethodUnknown" })
+  }
   if (method === "TRACE" || method === "CONNECT") return Effect.fail(new Refusals.MethodRefused({ method }))
   if ((headers.get("host")?.length ?? 0) > 1) return ambiguous("more than one Host")
-  if (down.authority === "" || /[\s/@?#\\]/.test(down.authority)) return ambiguous("no usable Host")
+  // HTTP/1.0 knows no hosts, so a request may name none.
+  const nameless = down.version === "1.0" && !headers.has("host")
+  if ((down.authority === "" && !nameless) || /[\s/@?#\\]/.test(down.authority)) return ambiguous("no usable Host")
   if (headers.has("transfer-encoding")) {
     if (down.isHttp2 || headers.has("content-length")) return ambiguous("both Content-Length and Transfer-Encoding")
     if (headers.get("transfer-encoding")?.join(",").trim().toLowerCase() !== "chunked") {
@@ -141,6 +157,7 @@ const sane = (
   ) {
     return ambiguous("an unusable Content-Length")
   }
+  if (method === "OPTIONS" && Number.isNaN(maxForwards(headers))) return ambiguous("an unusable Max-Forwards")
   if (down.path !== "*" && !down.path.startsWith("/")) return ambiguous("an unusable target")
   if (isAmbiguous(down.path)) return ambiguous("a path with dot segments, backslashes or control characters")
   const times = passages(headers, via)
@@ -254,7 +271,7 @@ const ended = (
     method: methodOf(down),
     scheme: schemeOf(down),
     route: down.route,
-    path: down.path.split("?")[0] ?? "",
+    path: down.overlong ? "" : down.path.split("?")[0] ?? "",
     status: aborted ? 499 : down.status,
     outcome: aborted ? "aborted" : down.status >= 500 || down.brokenBy !== undefined ? "failed" : "ok",
     stage: down.answeredBy ?? (down.brokenBy === undefined ? undefined : "Proxy"),

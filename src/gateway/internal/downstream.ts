@@ -33,6 +33,8 @@ export class Downstream {
   closing = false
   requestId = ""
   route: string | undefined
+  /** Its path is too long to be written down. */
+  overlong = false
   status = 0
   /** The stage that answered, where it was this gateway. */
   answeredBy: StageName | undefined

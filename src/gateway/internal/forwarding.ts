@@ -74,6 +74,13 @@ export const read = (raw: ReadonlyArray<string>): HeaderMap => {
   return map
 }
 
+/** How large the headers of a request over HTTP/2 are: each counts with 32 more (RFC 9113 6.5.2). */
+export const listBytes = (raw: ReadonlyArray<string>): number => {
+  let bytes = raw.length * 16
+  for (const text of raw) bytes += text.length
+  return bytes
+}
+
 const tokens = (values: ReadonlyArray<string> | undefined): Array<string> =>
   values === undefined
     ? []
@@ -130,6 +137,7 @@ export interface RequestOptions {
   /** The name of this gateway in `Via`. */
   readonly via: string
   readonly httpVersion: string
+  /** Empty where the request names no host. */
   readonly authority: string
   readonly secure: boolean
   readonly peer: string
@@ -149,7 +157,7 @@ export const requestHeaders = (map: HeaderMap, options: RequestOptions): Outgoin
   const removed = named(map)
   for (const [name, values] of map) {
     if (hopByHop.has(name) || removed.has(name) || carried.has(name) || options.internal(name)) continue
-    if (name === "expect" || name === "host" || name === "max-forwards" || name === "via") continue
+    if (name === "expect" || name === "host" || name === "via") continue
     const plain = name.includes("_") ? name.replaceAll("_", "-") : name
     if (plain !== name && (carried.has(plain) || ofTrustedHops.has(plain))) continue
     if (!options.trusted && ofTrustedHops.has(name)) continue
@@ -160,19 +168,33 @@ export const requestHeaders = (map: HeaderMap, options: RequestOptions): Outgoin
     }
     put(out, name, name === "cookie" ? [values.join("; ")] : values)
   }
-  out["host"] = options.authority
+  if (options.authority !== "") out["host"] = options.authority
   out["via"] = append(map.get("via"), `${options.httpVersion} ${options.via}`)
   const before = options.trusted ? hopsOf(map.get("x-forwarded-for")?.join(",")) : []
   out["x-forwarded-for"] = [...before, options.peer].join(", ")
   out["x-real-ip"] = options.client
   out["x-forwarded-proto"] ??= options.secure ? "https" : "http"
-  out["x-forwarded-host"] ??= options.authority
+  if (options.authority !== "") out["x-forwarded-host"] ??= options.authority
   if (options.stripped !== undefined) out["x-forwarded-prefix"] ??= options.stripped
   if (options.upgrade !== undefined) {
     out["connection"] = "upgrade"
     out["upgrade"] = options.upgrade
   }
   return out
+}
+
+/** How many more hops a request may make; `NaN` where what it says of them is not a number. */
+export const maxForwards = (map: HeaderMap): number | undefined => {
+  const values = map.get("max-forwards")
+  const [only = ""] = values ?? []
+  if (values === undefined) return undefined
+  return values.length === 1 && /^\d+$/.test(only) ? Number(only) : Number.NaN
+}
+
+/** One hop less, and at most what we can count (RFC 9110 7.6.2). */
+export const countForward = (out: Outgoing): void => {
+  if (out["max-forwards"] === undefined) return
+  out["max-forwards"] = String(Math.min(Number(out["max-forwards"]) - 1, Number.MAX_SAFE_INTEGER))
 }
 
 export interface ResponseOptions {

@@ -17,6 +17,11 @@ const tags: { readonly [code: string]: string } = {
   ERR_HTTP_REQUEST_TIMEOUT: "RequestStalled"
 }
 
+/** A method is any token (RFC 9110 5.6.2), in the case it is written in. */
+const token = "[\\w!#$%&'*+.^`|~-]{1,32}"
+const unknownMethod = new RegExp(`^${token} \\S+ HTTP/1\\.[01]\\r\\n`)
+const targetBegun = new RegExp(`^${token} \\S*$`)
+
 const lineOf = (packet: Uint8Array): string =>
   /^[^\n]*\n?/.exec(Buffer.from(packet.subarray(0, 8192)).toString("latin1"))?.[0] ?? ""
 
@@ -28,7 +33,7 @@ const tagOf = (error: NodeJS.ErrnoException): string => {
   }
   // A method that Node has never heard of is not a malformed request, as long as the line is one.
   if (error.code === "HPE_INVALID_METHOD" && packet !== undefined) {
-    if (/^[A-Z]{1,32} \S+ HTTP\/1\.[01]\r\n/.test(lineOf(packet))) return "MethodUnknown"
+    if (unknownMethod.test(lineOf(packet))) return "MethodUnknown"
   }
   return tags[error.code ?? ""] ?? "MalformedRequest"
 }
@@ -40,7 +45,7 @@ const tagOf = (error: NodeJS.ErrnoException): string => {
 const isInTarget = (packet: Uint8Array, error: NodeJS.ErrnoException): boolean => {
   const text = Buffer.from(packet.subarray(0, 65_536)).toString("latin1")
   const parsed = "bytesParsed" in error && typeof error.bytesParsed === "number" ? error.bytesParsed : 0
-  return text.startsWith(" HTTP/", parsed) || /^[A-Z]{1,32} \S*$/.test(text.slice(0, parsed))
+  return text.startsWith(" HTTP/", parsed) || targetBegun.test(text.slice(0, parsed))
 }
 
 export const refuseUnparsed = (
@@ -65,8 +70,10 @@ export const refuseUnparsed = (
       }
       const { stage, status } = problem
       const body = JSON.stringify({ ...problem.document, instance: `urn:request:${requestId}`, requestId, stage })
+      const clock = fiber.getRef(Clock.Clock)
       const headers = {
         ...defaults,
+        date: new Date(clock.currentTimeMillisUnsafe()).toUTCString(),
         "content-type": "application/problem+json",
         "content-length": Buffer.byteLength(body),
         "x-request-id": requestId,
@@ -76,7 +83,7 @@ export const refuseUnparsed = (
       }
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("")
       socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines}\r\n${body}`, () => socket.destroy())
-      const now = fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe()
+      const now = clock.monotonicTimeNanosUnsafe()
       fiber.getRef(Recorder.Current)?.({
         _tag: "ServerRequestEnded",
         service: settings.service,

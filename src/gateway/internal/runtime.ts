@@ -7,6 +7,7 @@ import * as ReverseProxy from "../ReverseProxy.ts"
 import * as UpstreamPool from "../UpstreamPool.ts"
 import type { Settings } from "./conduct.ts"
 import type { Downstream } from "./downstream.ts"
+import { headerBytesOf } from "./fixedFields.ts"
 import type { Memory } from "./requestBody.ts"
 import { match, type Rule } from "./routing.ts"
 
@@ -85,7 +86,14 @@ export const build = (
     const service = config.name ?? "gateway"
     return {
       config,
-      settings: { service, via, trusts: TrustedHops.make(trust), requestTimeout, trace: config.trace },
+      settings: {
+        service,
+        via,
+        trusts: TrustedHops.make(trust),
+        requestTimeout,
+        headerBytes: headerBytesOf(config),
+        trace: config.trace
+      },
       pools,
       routes
     }

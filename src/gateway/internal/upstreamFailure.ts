@@ -15,7 +15,9 @@ export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("Upstre
   target: Schema.String,
   reason: Schema.Literals(["unreachable", "reset", "malformed"]),
   /** Of Node, OpenSSL or its HTTP parser. */
-  code: Schema.String
+  code: Schema.String,
+  /** The connection was kept from a request before this one: the target may have closed it without seeing this one. */
+  kept: Schema.optionalKey(Schema.Boolean)
 }) {
   override get message(): string {
     return `${this.target} of "${this.pool}" ${why[this.reason]} (${this.code})`

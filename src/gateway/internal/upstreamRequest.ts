@@ -150,7 +150,12 @@ const start = (spec: Spec, fiber: Fiber.Fiber<unknown, unknown>) => {
     answer = { status: 101, response, tunnel: { socket, head }, watch: () => {} }
     settle(Effect.succeed(answer))
   })
-  request.on("error", (error) => settle(Effect.fail(failed(pool, target.id, error, connected))))
+  request.on("error", (error: NodeJS.ErrnoException) => {
+    const failure = failed(pool, target.id, error, connected)
+    settle(Effect.fail(
+      request.reusedSocket && failure.reason === "reset" ? new UpstreamFailed({ ...failure, kept: true }) : failure
+    ))
+  })
   request.on("close", () => {
     request.socket?.removeListener("timeout", onTimeout)
     if (body._tag === "Stream") body.source.unpipe(request)

@@ -1,6 +1,6 @@
 import { Duration, Effect, Exit, Schedule } from "effect"
 import { finiteMillis, InvalidOption, wholeNumber } from "../InvalidOption.ts"
-import type { TripPolicy } from "./circuitPolicy.ts"
+import { checkTrip, type TripPolicy } from "./circuitPolicy.ts"
 import type { Limits } from "./circuitState.ts"
 
 /**
@@ -58,7 +58,7 @@ const build = (
     throw new InvalidOption({ module, option: "probe.maxDuration", value: "0", allowed: "longer than zero" })
   }
   return {
-    trip: policy.trip,
+    trip: checkTrip("trip", policy.trip),
     breakMillis,
     permits: wholeNumber(module, "probe.permits", policy.probe?.permits ?? 1, 1),
     successes: wholeNumber(module, "probe.successes", policy.probe?.successes ?? 1, 1),

@@ -1,5 +1,5 @@
-import type { Duration } from "effect"
-import { between, finiteMillis, InvalidOption, wholeNumber } from "../InvalidOption.ts"
+import { type Duration, Predicate } from "effect"
+import { above, between, finiteMillis, InvalidOption, wholeNumber } from "../InvalidOption.ts"
 
 /**
  * What opens a closed circuit; made by `consecutive`, `countRate`, `failureRate`, `slowCallRate` and `anyOf`.
@@ -159,9 +159,30 @@ export const slowCallRate = (options: {
  * @since 0.1.0
  */
 export const anyOf = (...policies: ReadonlyArray<TripPolicy>): TripPolicy => {
-  const flat = policies.flatMap((policy) => policy._tag === "AnyOf" ? policy.policies : [policy])
+  const flat = policies.map((policy) => checkTrip("policies", policy)).flatMap((policy) =>
+    policy._tag === "AnyOf" ? policy.policies : [policy]
+  )
   if (flat.length === 0) throw new InvalidOption({ module, option: "policies", value: "none", allowed: "at least one" })
   return { _tag: "AnyOf", policies: flat }
+}
+
+const tags: ReadonlySet<unknown> = new Set<TripPolicy["_tag"]>([
+  "Consecutive",
+  "CountRate",
+  "FailureRate",
+  "SlowCallRate",
+  "AnyOf"
+])
+
+/** Whoever is not type-checked may leave it out, or give a number where `consecutive(5)` is meant. */
+export const checkTrip = (option: string, policy: TripPolicy): TripPolicy => {
+  if (Predicate.hasProperty(policy, "_tag") && tags.has(policy._tag)) return policy
+  throw new InvalidOption({
+    module,
+    option,
+    value: typeof policy === "object" ? JSON.stringify(policy) : String(policy),
+    allowed: "a policy such as CircuitBreaker.consecutive(5) or CircuitBreaker.failureRate({ ... })"
+  })
 }
 
 const sampling = (options: {
@@ -180,10 +201,7 @@ const sampling = (options: {
   }
 }
 
-const share = (option: string, value: number): number => {
-  if (value === 0) throw new InvalidOption({ module, option, value: "0", allowed: "above 0 and at most 1" })
-  return between(module, option, value, 0, 1)
-}
+const share = (option: string, value: number): number => above(module, option, value, 0, 1)
 
 const wholeBetween = (option: string, value: number, minimum: number, maximum: number): number =>
   between(module, option, wholeNumber(module, option, value, minimum), minimum, maximum)

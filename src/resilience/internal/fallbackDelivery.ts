@@ -1,4 +1,5 @@
-import { type Array as Arr, Cause, Effect, MutableHashSet, type Pull, Result, Stream } from "effect"
+import { type Array as Arr, Cause, Effect, MutableHashSet, Predicate, type Pull, Result, Stream } from "effect"
+import { InvalidOption } from "../InvalidOption.ts"
 import { both } from "./fallbackSwitch.ts"
 
 /**
@@ -37,6 +38,25 @@ export type Mode<A, K = unknown> = "fail" | "restart" | "resume" | Keyed<A, K>
  * @since 0.1.0
  */
 export type Keyed<A, K> = { readonly resumeBy: (item: A) => K } | { readonly dedupeBy: (item: A) => K }
+
+/** A mode that is missing or misspelt would be taken for one that repeats items, and it is the caller's to say. */
+export const checkMode = (
+  module: string,
+  mode: unknown,
+  names: ReadonlyArray<string>,
+  functions: ReadonlyArray<string>
+): void => {
+  const known = typeof mode === "string"
+    ? names.includes(mode)
+    : functions.some((name) => Predicate.hasProperty(mode, name) && typeof mode[name] === "function")
+  if (known) return
+  throw new InvalidOption({
+    module,
+    option: "mode",
+    value: typeof mode === "object" ? JSON.stringify(mode) : String(mode),
+    allowed: `one of ${names.join(", ")}, or an object with the function ${functions.join(" or ")}`
+  })
+}
 
 /**
  * The marker of a switch: everything after it comes from the fallback.

@@ -1,6 +1,6 @@
 import { Cause, Effect, ExecutionPlan, Exit, Stream } from "effect"
 import { dual } from "effect/Function"
-import { type Broken, Delivery } from "./fallbackDelivery.ts"
+import { type Broken, checkMode, Delivery } from "./fallbackDelivery.ts"
 import { type On, type Policy, shouldFallback } from "./fallbackPolicy.ts"
 import { Stopped, unstop } from "./fallbackStopped.ts"
 import { both, decide, nameOf, report } from "./fallbackSwitch.ts"
@@ -145,6 +145,7 @@ export const planStream: {
   options: PlanStreamOptions<A, E, K, PlanE, R2, R3>
 ): Stream.Stream<A, E | PlanE, Exclude<R | R2 | R3, Provides> | PlanR> => {
   const { mode } = options
+  checkMode("Fallback.planStream", mode, ["fail", "restart"], ["dedupeBy", "resume"])
   const name = nameOf("Fallback.planStream", options.name, undefined)
   const policy = shouldFallback<E>(options.on)
   const resume = typeof mode === "object" && "resume" in mode ? mode.resume : undefined

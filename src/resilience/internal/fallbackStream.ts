@@ -1,6 +1,6 @@
 import { Cause, Effect, Schedule, Stream } from "effect"
 import { dual } from "effect/Function"
-import { type Broken, Delivery, type Mode, Switched } from "./fallbackDelivery.ts"
+import { type Broken, checkMode, Delivery, type Mode, Switched } from "./fallbackDelivery.ts"
 import { isOpenCircuit, type On, shouldFallback } from "./fallbackPolicy.ts"
 import { Stopped, unstop } from "./fallbackStopped.ts"
 import { both, type Breaker, type BreakerFailure, decide, guardStream, nameOf, report } from "./fallbackSwitch.ts"
@@ -152,6 +152,7 @@ const switching = <
   mark: (switched: Switched<A, E | BreakerFailure<B>, K>) => Stream.Stream<M>
 ): Stream.Stream<A | A2 | M, E | E2 | BreakerFailure<B>, R | R2 | R3 | R4> => {
   const { fallback, mode, onSwitch, retry } = options
+  checkMode(module, mode, ["fail", "restart", "resume"], ["resumeBy", "dedupeBy"])
   const name = nameOf(module, options.name, options.breaker)
   const policy = shouldFallback<E>(options.on)
   const guarded = guardStream(self, name, options.breaker)

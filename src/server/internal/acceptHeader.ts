@@ -61,6 +61,14 @@ const parseMember = (text: string): Member | undefined => {
   return { value, quality: 1, parameters }
 }
 
+/** The parameters of a media type, names in lower case, values without their quotes. */
+export const parameters = (type: string): ReadonlyArray<readonly [name: string, value: string]> =>
+  split(type, ";").slice(1).flatMap((part) => {
+    const equals = part.indexOf("=")
+    const name = (equals < 0 ? part : part.slice(0, equals)).trim().toLowerCase()
+    return name === "" ? [] : [[name, equals < 0 ? "" : unquoted(part.slice(equals + 1).trim())]]
+  })
+
 const unquoted = (text: string): string =>
   text.length > 1 && text.startsWith("\"") && text.endsWith("\"")
     ? text.slice(1, -1).replace(/\\(.)/g, "$1")

@@ -57,11 +57,14 @@ export const builtInRows = {
     stage: "Middleware",
     detail: ({ reason }) => hostReasons.find((known) => known === reason) && `The Host header is ${reason}`
   }),
-  NotAcceptable: row<{ readonly offers?: ReadonlyArray<string> }>({
+  NotAcceptable: row<{ readonly offers?: ReadonlyArray<string>; readonly header?: string | undefined }>({
     status: 406,
     title: "Not acceptable",
     stage: "Validation",
-    detail: (error) => error.offers === undefined ? undefined : `There is ${error.offers.join(", ")}`,
+    detail: ({ header, offers }) =>
+      header === "Accept-Charset"
+        ? "No charset of what there is will do: take UTF-8 in Accept-Charset, or leave it out"
+        : offers && `There is ${offers.join(", ")}: change Accept`,
     extensions: (error) => error.offers === undefined ? {} : { offers: error.offers }
   }),
   BodyTooLarge: row<{ readonly limitBytes?: number }>({
@@ -71,11 +74,16 @@ export const builtInRows = {
     detail: (error) => error.limitBytes === undefined ? undefined : `At most ${error.limitBytes} bytes are accepted`,
     headers: () => ({ connection: "close" })
   }),
-  UnsupportedMediaType: row<{ readonly accept: string; readonly header: string }>({
+  UnsupportedMediaType: row<{
+    readonly accept: string
+    readonly header: string
+    readonly charset?: string | undefined
+  }>({
     status: 415,
     title: "Unsupported media type",
     stage: "Validation",
-    detail: (error) => `Send ${error.accept}`,
+    detail: ({ accept, charset }) =>
+      charset === undefined ? `Send ${accept}` : `The charset of the body is not one that is read: send ${charset}`,
     headers: (error) => ({ [error.header]: error.accept })
   }),
   DeadlineExceeded: row({ status: 504, title: "The deadline has passed", stage: "Middleware" }),
@@ -97,20 +105,35 @@ export const builtInRows = {
     stage: "Dependencies",
     detail: () => "This key belongs to a request with another payload: use a new key"
   }),
+  // A command of the domain under a key that the stage of keys did not see; to the client it is the same.
+  CommandIdMismatch: row({
+    status: 422,
+    title: "Idempotency key used for another request",
+    type: "urn:problem:idempotency-key-mismatch",
+    stage: "Handler",
+    detail: () => "This key belongs to a request with another payload: use a new key"
+  }),
+  CommandInProgress: row({
+    status: 409,
+    title: "The first request with this key is still running",
+    type: "urn:problem:idempotency-key-running",
+    stage: "Handler",
+    headers: () => ({ "retry-after": "1" })
+  }),
   PreconditionRequired: row({
     status: 428,
     title: "Precondition required",
     stage: "Dependencies",
     detail: () => "Send If-Match with the ETag of the version you read"
   }),
-  PreconditionInvalid: row<{ readonly header?: string | undefined }>({
+  PreconditionInvalid: row<{ readonly header?: string | undefined; readonly reason?: string | undefined }>({
     status: 400,
     title: "Precondition not understood",
     stage: "Dependencies",
-    detail: ({ header }) =>
-      header === "If-None-Match"
-        ? "If-None-Match takes ETags of this server with commas between them, or *"
-        : "If-Match takes one strong ETag of this server, such as \"3\""
+    detail: ({ header, reason }) =>
+      reason === "several"
+        ? "If-Match names several versions, and here one is compared: send the ETag of the version you read"
+        : `${header ?? "If-Match"} takes ETags of this server, such as "3", with commas between them, or *`
   }),
   PreconditionFailed: row({
     status: 412,

@@ -9,9 +9,9 @@ import * as Conditional from "../Conditional.ts"
 import * as Exchange from "../Exchange.ts"
 import type { Drain } from "../Health.ts"
 import * as ServerTiming from "../ServerTiming.ts"
+import * as answerHeaders from "./answerHeaders.ts"
 import * as responseHeaders from "./responseHeaders.ts"
 import * as socketTimes from "./socketTimes.ts"
-import * as vary from "./vary.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -65,6 +65,7 @@ const begin = (
     headers: {},
     answerHeaders: undefined,
     vary: undefined,
+    variant: undefined,
     encoder: undefined,
     showTiming: false,
     timed: recorder !== undefined,
@@ -119,10 +120,10 @@ const finish = (
   request: HttpServerRequest.HttpServerRequest,
   response: Response
 ): Effect.Effect<Response> => {
-  const headers = mergeHeaders(exchange, response)
+  const headers = answerHeaders.of(exchange, response)
   // Also for what was asked before: the listener waits for connections that stay open.
   if (drain.draining) headers["connection"] = "close"
-  // Before the ETag is looked at: every coding of a version has an ETag of its own.
+  // Before the ETag is looked at: every representation of a version has an ETag of its own.
   let coding = exchange.encoder?.choose(request, response, headers)
   const etag = headers["etag"]
   const known = etag === undefined ? undefined : request.headers["if-none-match"]
@@ -182,14 +183,4 @@ const end = (
     atEnd(() => sent),
     Object.assign(Object.create(Object.getPrototypeOf(response)), response, { body: counted })
   )
-}
-
-const mergeHeaders = (exchange: Exchange.State, response: Response): Record<string, string> => {
-  const headers: Record<string, string> = responseHeaders.empty()
-  for (const name in exchange.defaultHeaders) headers[name] = exchange.defaultHeaders[name] ?? ""
-  for (const name in response.headers) headers[name] = response.headers[name] ?? ""
-  if (exchange.answerHeaders !== undefined) Object.assign(headers, exchange.answerHeaders)
-  Object.assign(headers, exchange.headers)
-  if (exchange.vary !== undefined) headers["vary"] = vary.joined(headers["vary"], exchange.vary)
-  return headers
 }

@@ -3,6 +3,7 @@
  */
 import { Effect, Layer } from "effect"
 import { FindMyWay, HttpRouter } from "effect/http"
+import type { Known } from "../RouteMatch.ts"
 
 /** The methods that a URL's path answers, in the usual order; none where no route has that path. */
 export interface MethodIndex {
@@ -10,6 +11,8 @@ export interface MethodIndex {
   readonly all: () => ReadonlyArray<string>
   /** The template of the route that answers, such as `/users/:id`. */
   readonly routeOf: (method: string, url: string) => string | undefined
+  /** As they were declared. */
+  readonly routes: () => ReadonlyArray<Known>
 }
 
 export const routable = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] as const
@@ -22,7 +25,9 @@ export const layer = (publish: (index: MethodIndex) => void): Layer.Layer<HttpRo
       const router = yield* HttpRouter.make
       const paths = FindMyWay.make<string>(config)
       const used = new Set<string>()
-      const remember = (method: string, path: HttpRouter.PathInput) => {
+      const routes: Array<Known> = []
+      const remember = (method: string, path: HttpRouter.PathInput, beside: boolean) => {
+        routes.push({ method, path, beside })
         const methods: ReadonlyArray<string> = method === "*" ? routable : [method]
         for (const each of methods) used.add(each)
         paths.on(methods, path, path)
@@ -36,11 +41,25 @@ export const layer = (publish: (index: MethodIndex) => void): Layer.Layer<HttpRo
         find: (url) => ordered((method) => paths.find(method, url) !== undefined),
         all: () => ordered((method) => used.has(method)),
         routeOf: (method, url) =>
-          (paths.find(method, url) ?? (method === "HEAD" ? paths.find("GET", url) : undefined))?.handler
+          (paths.find(method, url) ?? (method === "HEAD" ? paths.find("GET", url) : undefined))?.handler,
+        routes: () => routes
       })
-      return instrument(router, "", remember)
+      return Object.assign(instrument(router, "", (method, path) => remember(method, path, false)), {
+        [Beside]: instrument(router, "", (method, path) => remember(method, path, true))
+      })
     })
   )
+
+const Beside = Symbol("effect-lifecycle/server/instrumentedRouter/Beside")
+
+/** The same router for routes that pass none of the stages around routes. It stands below {@link layer}. */
+export const beside: Layer.Layer<HttpRouter.HttpRouter, never, HttpRouter.HttpRouter> = Layer.effect(
+  HttpRouter.HttpRouter,
+  Effect.map(
+    HttpRouter.HttpRouter,
+    (router) => Beside in router ? router[Beside] as HttpRouter.HttpRouter : router
+  )
+)
 
 const instrument = (
   router: HttpRouter.HttpRouter,

@@ -1,7 +1,7 @@
 /**
  * What the listener says where Node's parser gives up on a request, or where Node would answer by itself.
  */
-import { Clock, Effect } from "effect"
+import { Clock, DateTime, Effect } from "effect"
 import * as Http from "node:http"
 import type { Duplex } from "node:stream"
 import * as Recorder from "../../lifecycle/Recorder.ts"
@@ -15,13 +15,19 @@ import * as socketTimes from "./socketTimes.ts"
 export const malformed = hit.problem("MalformedRequest", 400, "The request could not be read")
 export const methodUnknown = hit.problem("MethodUnknown", 501, "Method not implemented")
 const headersTooLarge = hit.problem("HeadersTooLarge", 431, "Request header fields too large")
+const versionUnknown = hit.problem("VersionUnknown", 505, "This server speaks HTTP/1.1")
+const codingUnknown = hit.problem(
+  "TransferCodingUnknown",
+  501,
+  "Transfer coding not implemented",
+  "Send the body in chunks alone: a coding of its content goes into Content-Encoding"
+)
 const uriTooLong = hit.problem("UriTooLong", 414, "The address of the request is too long")
 
 const refusals: { readonly [code: string]: Problem } = {
   ERR_HTTP_REQUEST_TIMEOUT: hit.requestTimeout,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: hit.problem("BodyTooLarge", 413, "Content too large"),
-  HPE_INVALID_VERSION: hit.problem("VersionUnknown", 505, "This server speaks HTTP/1.1"),
-  HPE_PAUSED_H2_UPGRADE: hit.problem("VersionUnknown", 505, "This server speaks HTTP/1.1")
+  HPE_PAUSED_H2_UPGRADE: versionUnknown
 }
 
 /** By the status that Node would send. */
@@ -31,6 +37,15 @@ export const ownAnswers: { readonly [status: number]: Problem } = {
   503: hit.problem("ConnectionExhausted", 503, "This connection has had its requests", "Open another one")
 }
 
+/** What is refused of requests that Node's parser lets pass. */
+export const refusalOf = ({ headers, httpVersion, httpVersionMajor }: Http.IncomingMessage): Problem | undefined => {
+  // Without a version a line is that of HTTP/0.9, which has no headers, no status and no end.
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") return httpVersionMajor === 0 ? malformed : versionUnknown
+  const coding = headers["transfer-encoding"]
+  // Node takes the chunks apart and hands over what is in them, packed as it is (RFC 9112, 6.1).
+  return coding === undefined || /^[\s,]*chunked[\s,]*$/i.test(coding) ? undefined : codingUnknown
+}
+
 export const problemOf = (error: NodeJS.ErrnoException): Problem => {
   const packet = "rawPacket" in error && error.rawPacket instanceof Uint8Array ? error.rawPacket : new Uint8Array()
   const parsed = "bytesParsed" in error && typeof error.bytesParsed === "number" ? error.bytesParsed : 0
@@ -38,6 +53,8 @@ export const problemOf = (error: NodeJS.ErrnoException): Problem => {
     case "HPE_INVALID_METHOD":
       // A method that Node has never heard of is not a malformed request, as long as its line is one.
       return requestLine.test(lineAt(packet, parsed)) ? methodUnknown : malformed
+    case "HPE_INVALID_VERSION":
+      return endsInVersion(packet, parsed) ? versionUnknown : malformed
     case "HPE_HEADER_OVERFLOW":
       return isInUrl(lineAt(packet, parsed), Buffer.from(packet.subarray(parsed, parsed + 6)).toString("latin1"))
         ? uriTooLong
@@ -48,6 +65,16 @@ export const problemOf = (error: NodeJS.ErrnoException): Problem => {
 }
 
 const requestLine = /^[\w!#$%&'*+.^`|~-]{1,32} \S{1,8192} HTTP\/1\.[01]\r$/
+
+/**
+ * Whether the parser gave up behind something like `3.0`, of which the beginning may have come in a packet before, and the
+ * line ends there. One that ends without CR or goes on is malformed, whatever its version.
+ */
+const endsInVersion = (packet: Uint8Array, parsed: number): boolean => {
+  const around = Buffer.from(packet.subarray(Math.max(0, parsed - 3), parsed + 2)).toString("latin1")
+  const before = Math.min(3, parsed)
+  return /^(?:\d?\.)?\d$/.test(around.slice(0, before)) && "\r\n".startsWith(around.slice(before))
+}
 
 /** The line of `packet` that the parser has come to; another request may stand before it. */
 const lineAt = (packet: Uint8Array, parsed: number): string => {
@@ -98,9 +125,10 @@ const answered = new WeakSet<Duplex>()
 
 /** Writes past Node, which has no response for what it could not read, and lets the client read it before the end. */
 export const write = (socket: Duplex, problem: Problem, service: string, method = "_OTHER"): Effect.Effect<void> =>
-  Effect.flatMap(RequestId.generate, (requestId) => {
+  Effect.flatMap(Effect.zip(RequestId.generate, DateTime.now), ([requestId, now]) => {
     const { body, headers } = rendered(problem, requestId)
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("")
+    const date = DateTime.toDateUtc(now).toUTCString()
+    const lines = Object.entries({ date, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`).join("")
     answered.add(socket)
     socket.on("error", () => socket.destroy())
     socket.end(`HTTP/1.1 ${problem.status} ${Http.STATUS_CODES[problem.status]}\r\n${lines}\r\n${body}`)

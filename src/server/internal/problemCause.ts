@@ -9,6 +9,7 @@ import type { Problem } from "../Problems.ts"
 import { hitOf } from "./deadlineWatch.ts"
 import * as listenerHit from "./listenerHit.ts"
 import * as documents from "./problemDocument.ts"
+import { NotUtf8 } from "./textRequest.ts"
 
 export interface Answer {
   readonly problem: Problem
@@ -62,7 +63,8 @@ const ofEffectError = (error: unknown): Problem | undefined => {
       case "RouteNotFound":
         return notFound
       case "RequestParseError":
-        return reason.reason === "BodyTooLarge" ? tooLarge : unreadable("The body could not be read")
+        if (reason.reason === "BodyTooLarge") return tooLarge
+        return reason.cause instanceof NotUtf8 ? notUtf8 : unreadable("The body could not be read")
       default:
         return undefined
     }
@@ -125,6 +127,8 @@ const unreadable = (detail: string): Problem =>
     stage: "Validation",
     detail
   })
+
+const notUtf8 = unreadable("The body is not valid UTF-8")
 
 export const brokenJson = unreadable("The body is not valid JSON")
 

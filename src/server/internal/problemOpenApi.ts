@@ -22,12 +22,13 @@ export interface Settings {
   readonly answers: { readonly [tag: string]: true | RouteMatch.Routes | undefined }
 }
 
+const module = "Problems.openApi"
 const methods = ["get", "put", "post", "delete", "options", "head", "patch", "trace"] as const
 const schemaName = "ServerStackProblem"
 const securityName = "bearer"
 
 export const make = ({ answers, exempt, rows }: Settings): (spec: Json) => Json => {
-  const isExempt = RouteMatch.make(exempt)
+  const isExempt = RouteMatch.make(exempt, { module, option: "exempt" })
   const of = (tag: string): Answer => {
     const row = Object.hasOwn(rows, tag) ? rows[tag] : undefined
     if (row === undefined) {
@@ -36,7 +37,14 @@ export const make = ({ answers, exempt, rows }: Settings): (spec: Json) => Json 
     return { status: row.status, title: row.title }
   }
   const named = Object.entries(answers).flatMap(([tag, routes]) =>
-    routes === undefined ? [] : [{ ...of(tag), matches: routes === true ? () => true : RouteMatch.make(routes) }]
+    routes === undefined
+      ? []
+      : [{
+        ...of(tag),
+        matches: routes === true
+          ? () => true
+          : RouteMatch.make(routes, { module, option: `answers.${tag}` })
+      }]
   )
   const everywhere = [causes.internal.document, causes.shuttingDown.document, of("DeadlineExceeded")]
   const withBody = [causes.brokenJson.document, of("BodyTooLarge"), of("UnsupportedMediaType")]

@@ -2,37 +2,33 @@
  * A request whose body is another one's, unpacked while it is read.
  */
 import { NodeStream } from "@effect/platform-node"
-import { type ByteSize, Effect, Inspectable, type Option, type Schema, Stream } from "effect"
+import { type ByteSize, Effect, type Schema, Stream } from "effect"
 import {
   Headers,
   HttpIncomingMessage,
   HttpServerError,
-  HttpServerRequest,
+  type HttpServerRequest,
   Multipart,
   UrlParams
 } from "effect/http"
 import type { Duplex } from "node:stream"
+import { type Body, RequestView } from "./requestView.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
-type Body<A> = Effect.Effect<A, HttpServerError.HttpServerError>
 
-export class UnpackedRequest extends Inspectable.Class implements HttpServerRequest.HttpServerRequest {
-  readonly [HttpServerRequest.TypeId]: typeof HttpServerRequest.TypeId = HttpServerRequest.TypeId
-  readonly [HttpIncomingMessage.TypeId]: typeof HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
-  readonly headers: Headers.Headers
-  readonly #packed: Request
+export class UnpackedRequest extends RequestView {
+  readonly #headers: Headers.Headers
   readonly #layers: ReadonlyArray<() => Duplex>
   readonly #limitBytes: number
   readonly #bytes: Body<Uint8Array<ArrayBuffer>>
   readonly #multipart: Request["multipart"]
 
   constructor(packed: Request, layers: ReadonlyArray<() => Duplex>, limitBytes: number, headers?: Headers.Headers) {
-    super()
-    this.#packed = packed
+    super(packed)
     this.#layers = layers
     this.#limitBytes = limitBytes
     // How long the body is shows when it ends: for the stages behind it is one sent in chunks.
-    this.headers = headers ?? Headers.set(
+    this.#headers = headers ?? Headers.set(
       Headers.removeMany(packed.headers, ["content-encoding", "content-length"]),
       "transfer-encoding",
       "chunked"
@@ -41,11 +37,15 @@ export class UnpackedRequest extends Inspectable.Class implements HttpServerRequ
     this.#multipart = Effect.runSync(Effect.cached(Multipart.toPersisted(this.multipartStream)))
   }
 
-  get stream(): Stream.Stream<Uint8Array, HttpServerError.HttpServerError> {
+  override get headers(): Headers.Headers {
+    return this.#headers
+  }
+
+  override get stream(): Stream.Stream<Uint8Array, HttpServerError.HttpServerError> {
     return Stream.unwrap(Effect.withFiber((fiber) => {
       const ambient: ByteSize.ByteSize | undefined = fiber.getRef(HttpIncomingMessage.MaxBodySize)
       const limit = ambient === undefined ? this.#limitBytes : Math.min(this.#limitBytes, Number(ambient))
-      let body = this.#bounded(this.#packed.stream, limit)
+      let body = this.#bounded(this.inner.stream, limit)
       for (const evaluate of this.#layers) {
         const plain = NodeStream.pipeThroughDuplex<
           never,
@@ -81,14 +81,15 @@ export class UnpackedRequest extends Inspectable.Class implements HttpServerRequ
     return Effect.map(this.text, (text) => UrlParams.fromInput(new URLSearchParams(text.replace(/^\?/, "%3F"))))
   }
 
-  get arrayBuffer(): Body<ArrayBuffer> {
+  override get arrayBuffer(): Body<ArrayBuffer> {
     return Effect.map(
       this.#bytes,
-      ({ buffer, byteLength, byteOffset }) => buffer.slice(byteOffset, byteOffset + byteLength)
+      ({ buffer, byteLength, byteOffset }) =>
+        byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength)
     )
   }
 
-  get multipartStream(): Request["multipartStream"] {
+  override get multipartStream(): Request["multipartStream"] {
     return Stream.pipeThroughChannel(
       Stream.mapError(this.stream, (cause) => {
         const { reason } = cause
@@ -99,48 +100,13 @@ export class UnpackedRequest extends Inspectable.Class implements HttpServerRequ
     )
   }
 
-  get multipart(): Request["multipart"] {
+  override get multipart(): Request["multipart"] {
     return this.#multipart
-  }
-
-  get source(): object {
-    return this.#packed.source
-  }
-  get url(): string {
-    return this.#packed.url
-  }
-  get originalUrl(): string {
-    return this.#packed.originalUrl
-  }
-  get method(): string {
-    return this.#packed.method
-  }
-  get cookies(): Request["cookies"] {
-    return this.#packed.cookies
-  }
-  get remoteAddress(): Option.Option<string> {
-    return this.#packed.remoteAddress
-  }
-  get peerAddress(): Option.Option<string> {
-    return this.#packed.peerAddress
-  }
-  get protocol(): Request["protocol"] {
-    return this.#packed.protocol
-  }
-  get upgrade(): Request["upgrade"] {
-    return this.#packed.upgrade
-  }
-  get upgradeWith(): Request["upgradeWith"] {
-    return (options) => this.#packed.upgradeWith(options)
   }
 
   modify(options: Parameters<Request["modify"]>[0]): Request {
     const { headers, ...rest } = options
-    return new UnpackedRequest(this.#packed.modify(rest), this.#layers, this.#limitBytes, headers ?? this.headers)
-  }
-
-  toJSON(): unknown {
-    return HttpIncomingMessage.inspect(this, { _id: "HttpServerRequest", method: this.method, url: this.originalUrl })
+    return new UnpackedRequest(this.inner.modify(rest), this.#layers, this.#limitBytes, headers ?? this.#headers)
   }
 
   #bounded(

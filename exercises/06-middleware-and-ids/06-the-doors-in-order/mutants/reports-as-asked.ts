@@ -10,7 +10,7 @@ export const doors = {
     queue: 4,
     maxWait: "2 seconds",
     exempt: ["POST /notices"],
-    priorities: { high: ["POST /orders"], low: ["GET /reports/today"] }
+    priorities: { high: ["POST /orders"], low: ({ path }) => path === "/reports/today" }
   }),
   limitByAddress: RateLimits.byAddress({ policies: [{ name: "address", limit: 60, window: "1 minute" }] }),
   limitByUser: RateLimits.byUser({

@@ -1,4 +1,4 @@
-// fails: d - names the version only
+// Names the version, and lets the stack name each form of it.
 import { Effect } from "effect"
 import { Authentication, Compression, Conditional, Exchange, Negotiation } from "effect-lifecycle/server"
 import { HttpRouter, HttpServerResponse } from "effect/http"

@@ -31,15 +31,13 @@ export interface Asked {
 
 const services = 3
 
-/** Beside its pool, each service keeps one connection to hear what others write. */
-export const needed = ({ poolSize, processes }: Asked): number => processes * services * (poolSize + 1)
+/** The connection on which a service hears what others write is one of its pool. */
+export const needed = ({ poolSize, processes }: Asked): number => processes * services * poolSize
 
 /** Nothing where there are enough. */
 export const warning = (asked: Asked, granted: number): string | undefined =>
   needed(asked) <= granted
     ? undefined
-    : `${asked.processes} x ${services} services with a pool of ${asked.poolSize} and a listener each may open ` +
-      `${
-        needed(asked)
-      } connections, and PostgreSQL grants ${granted} (max_connections, less what it keeps for superusers): ` +
+    : `${asked.processes} x ${services} services with a pool of ${asked.poolSize} each may open ${needed(asked)} ` +
+      `connections, and PostgreSQL grants ${granted} (max_connections, less what it keeps for superusers): ` +
       "under load it will refuse some. Set POOL_SIZE lower, start fewer workers, or raise max_connections."

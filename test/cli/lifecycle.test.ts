@@ -111,13 +111,13 @@ describe("lifecycle", () => {
 
     it.live("notes when the workers' pools may ask for more connections than PostgreSQL grants", () =>
       Effect.gen(function*() {
-        const four = yield* lifecycle(["doctor", "--workers", "4"], { env: { POOL_SIZE: "8" } })
+        const four = yield* lifecycle(["doctor", "--workers", "4"], { env: { POOL_SIZE: "9" } })
         assert.strictEqual(four.code, 0)
         assert.match(
           four.out,
-          /^note {5}Connections: .*--workers 4.* pools of 8 may open 108, and PostgreSQL grants 97: /m
+          /^note {5}Connections: .*--workers 4.* pools of 9 may open 108, and PostgreSQL grants 97: /m
         )
-        const three = yield* lifecycle(["doctor", "--workers", "3"], { env: { POOL_SIZE: "8" } })
+        const three = yield* lifecycle(["doctor", "--workers", "3"], { env: { POOL_SIZE: "9" } })
         assert.match(three.out, /^OK {7}Connections: .* opens 81 at most, PostgreSQL grants 97$/m)
       }))
 

@@ -268,14 +268,14 @@ describe("lifecycle serve --workers", () => {
         const serving = yield* serve({
           cwd: yield* folder,
           args: ["--json", "--port", "0", "--workers", "1"],
-          env: { POOL_SIZE: "32" }
+          env: { POOL_SIZE: "33" }
         })
         const served = yield* serving.ready
         const { gateway, users } = served
         const workers = pidsOf(served)
         assert.match(
           serving.err(),
-          /^1 x 3 services with a pool of 32 and a listener each may open 99 connections, and PostgreSQL grants 97 .*: .*\n$/
+          /^1 x 3 services with a pool of 33 each may open 99 connections, and PostgreSQL grants 97 .*: .*\n$/
         )
         assert.strictEqual((yield* ask(`${users}/users`, alice)).status, 201)
         yield* serving.kill("SIGKILL")

@@ -37,6 +37,10 @@ describe("fileNames", () => {
     for (const name of names) assert.isAtMost(Buffer.byteLength(`${name}.html`), 255)
   })
 
+  it("tells halves of a pair apart that stand alone", () => {
+    assert.strictEqual(new Set(fileNames(["\ud800", "\ud802"]).values()).size, 2)
+  })
+
   it.prop("gives every learner a name that is safe and nobody else's", [Schema.Array(Schema.String)], ([given]) => {
     const learners = [...new Set([...given, "a_b", "A_B", "a+b", ...fileNames(["a+b", "a_b"]).values()])]
     const names = [...fileNames(learners).values()]

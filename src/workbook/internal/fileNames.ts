@@ -29,10 +29,10 @@ const folded = (name: string): string => name.normalize("NFKC").toUpperCase().no
  * that is computed from their own, so it is the same in each run and whoever else is there.
  */
 export const fileNames = (learners: ReadonlyArray<string>): ReadonlyMap<string, string> => {
+  // As JSON, because UTF-8 has one replacement for all halves of a pair that stand alone.
+  const markOf = (learner: string) => createHash("sha256").update(JSON.stringify(learner)).digest("hex")
   const name = (learner: string, marks: number): string =>
-    marks === 0
-      ? safe(learner)
-      : `${safe(learner)}-${createHash("sha256").update(learner).digest("hex").slice(0, marks)}`
+    marks === 0 ? safe(learner) : `${safe(learner)}-${markOf(learner).slice(0, marks)}`
   let names = new Map(learners.map((learner) => [learner, name(learner, 0)]))
   for (const marks of [6, 16, 64]) {
     const groups = Map.groupBy(names, ([, name]) => folded(name))

@@ -28,7 +28,7 @@ export const make = (service: string, run: (effect: Effect.Effect<void>) => void
       else if (answer instanceof Duplex) run(refusal.write(answer, refused, service))
       return true
     }
-  },
+  } as typeof Server,
 
   ServerResponse: class extends ServerResponse {
     override writeHead(status: number, message?: unknown, headers?: unknown): this {

@@ -112,7 +112,7 @@ const moves: Array<readonly [inUse: number, waiting: number]> = []
 const Counted = ConnectionPool.layer({
   name: "orders",
   size: 2,
-  maxWait: "200 millis",
+  maxWait: "1 second",
   compiler: PgClient.makeCompiler()
 }).pipe(
   Layer.provideMerge(pgTest({ client: { maxConnections: 2 } })),
@@ -161,9 +161,9 @@ describe("ConnectionPool around PgClient", () => {
         assert.isTrue(SqlError.isSqlError(error))
         assert.deepStrictEqual(
           ConnectionPool.timeoutOf(error),
-          Option.some(new ConnectionPool.PoolTimeout({ pool: "orders", size: 2, inUse: 2, maxWaitMillis: 200 }))
+          Option.some(new ConnectionPool.PoolTimeout({ pool: "orders", size: 2, inUse: 2, maxWaitMillis: 1000 }))
         )
-        assert.strictEqual(error.message, "2 of 2 connections in use, none free within 200 ms")
+        assert.strictEqual(error.message, "2 of 2 connections in use, none free within 1000 ms")
         assert.strictEqual((yield* Effect.flip(sql.withTransaction(sql`select 1`)))._tag, "SqlError")
         yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual(moves.at(-1), [0, 0])

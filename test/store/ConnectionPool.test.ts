@@ -112,7 +112,7 @@ const moves: Array<readonly [inUse: number, waiting: number]> = []
 const Counted = ConnectionPool.layer({
   name: "orders",
   size: 2,
-  maxWait: "1 second",
+  maxWait: "200 millis",
   compiler: PgClient.makeCompiler()
 }).pipe(
   Layer.provideMerge(pgTest({ client: { maxConnections: 2 } })),
@@ -148,6 +148,8 @@ describe("ConnectionPool around PgClient", () => {
         const stream = Stream.runCollect(sql<{ n: number }>`select generate_series(1, 3) as n`.stream)
         assert.deepStrictEqual((yield* watched(stream)).most, 1)
         assert.deepStrictEqual((yield* watched(Effect.scoped(sql.reserve))).left, 0)
+        // Both are open before they are needed at once: opening one can take longer than the statements.
+        assert.strictEqual((yield* watched(Effect.scoped(Effect.all([sql.reserve, sql.reserve])))).most, 2)
         const both = Effect.all([sql`select pg_sleep(0.05)`, sql`select pg_sleep(0.05)`], { concurrency: 2 })
         assert.strictEqual((yield* watched(both)).most, 2)
       }).pipe(counted))
@@ -161,9 +163,9 @@ describe("ConnectionPool around PgClient", () => {
         assert.isTrue(SqlError.isSqlError(error))
         assert.deepStrictEqual(
           ConnectionPool.timeoutOf(error),
-          Option.some(new ConnectionPool.PoolTimeout({ pool: "orders", size: 2, inUse: 2, maxWaitMillis: 1000 }))
+          Option.some(new ConnectionPool.PoolTimeout({ pool: "orders", size: 2, inUse: 2, maxWaitMillis: 200 }))
         )
-        assert.strictEqual(error.message, "2 of 2 connections in use, none free within 1000 ms")
+        assert.strictEqual(error.message, "2 of 2 connections in use, none free within 200 ms")
         assert.strictEqual((yield* Effect.flip(sql.withTransaction(sql`select 1`)))._tag, "SqlError")
         yield* Scope.close(scope, Exit.void)
         assert.deepStrictEqual(moves.at(-1), [0, 0])
